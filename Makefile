@@ -1,0 +1,27 @@
+# `make run` and `make test` set up what they need on a fresh machine: Python 3.11+ and make.
+PYTHON ?= python3
+BIN := .venv/bin
+
+run: .venv/run
+	$(BIN)/python app.py
+
+test: .venv/test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m tests.chromium
+	$(BIN)/pytest
+
+.venv/run: requirements.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	touch $@
+
+# The maker's SDK is imported as `wavespeed` too, so it lives in a folder of its own.
+.venv/test: .venv/run requirements-dev.txt tests/sdk-requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade --target .venv/sdk -r tests/sdk-requirements.txt
+	touch $@
+
+.PHONY: run test

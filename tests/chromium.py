@@ -1,0 +1,50 @@
+"""Finds a Chromium for the browser tests; as a program, it gets one where there is none."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+ARGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+MAC = Path("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome")
+
+
+def find() -> str | None:
+    """The path of a browser: one of this machine's, or Playwright's own download."""
+    for name in NAMES:
+        if path := shutil.which(name):
+            return path
+    if MAC.exists():
+        return str(MAC)
+    with sync_playwright() as playwright:
+        own = Path(playwright.chromium.executable_path)
+    return str(own) if own.exists() else None
+
+
+def get() -> None:
+    """Playwright's download where that works, else Debian's package."""
+    fetched = subprocess.run([sys.executable, "-m", "playwright", "install", "chromium"])
+    if fetched.returncode == 0 and find():
+        return
+    sudo = [] if not shutil.which("sudo") else ["sudo"]
+    subprocess.run([*sudo, "apt-get", "update", "-q"], check=True)
+    subprocess.run([*sudo, "apt-get", "install", "-q", "-y", "chromium"], check=True)
+
+
+if __name__ == "__main__":
+    if not find():
+        get()
+    sys.exit(None if find() else "No Chromium was found, and none could be installed.")

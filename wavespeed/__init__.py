@@ -1,0 +1,97 @@
+"""A client for WaveSpeed's `openai/gpt-image-1-mini/edit`: typed, async, and careful with money.
+
+    async with AsyncClient(key) as client:
+        async for event in client.edit(Edit("make it black and white", (Path("cup.jpg"),))):
+            print(event)
+
+httpx and Pillow are all it needs; copy the files beside this one and they work alone.
+"""
+
+from .client import BASE_URL, AsyncClient
+from .errors import (
+    AmbiguousSubmit,
+    BadKey,
+    EditFailed,
+    EditOverdue,
+    InvalidEdit,
+    Moderated,
+    NoCredit,
+    NotAllowed,
+    NotUnderstood,
+    RateLimited,
+    Refused,
+    ServiceDown,
+    Spent,
+    Unreachable,
+    WaveSpeedError,
+)
+from .images import prepare
+from .models import (
+    MAX_IMAGES,
+    MAX_PROMPT,
+    MODEL,
+    PRICE_USD,
+    Changes,
+    Completed,
+    Downloaded,
+    Edit,
+    Event,
+    Finished,
+    Image,
+    Output,
+    Polled,
+    Prediction,
+    Preparing,
+    Submitted,
+    Submitting,
+    Uploaded,
+    Uploading,
+    Waiting,
+    byte_count,
+)
+from .pace import Pace
+from .transport import connection_pool
+
+__all__ = [
+    "BASE_URL",
+    "MAX_IMAGES",
+    "MAX_PROMPT",
+    "MODEL",
+    "PRICE_USD",
+    "AmbiguousSubmit",
+    "AsyncClient",
+    "BadKey",
+    "Changes",
+    "Completed",
+    "Downloaded",
+    "Edit",
+    "EditFailed",
+    "EditOverdue",
+    "Event",
+    "Finished",
+    "Image",
+    "InvalidEdit",
+    "Moderated",
+    "NoCredit",
+    "NotAllowed",
+    "NotUnderstood",
+    "Output",
+    "Pace",
+    "Polled",
+    "Prediction",
+    "Preparing",
+    "RateLimited",
+    "Refused",
+    "ServiceDown",
+    "Spent",
+    "Submitted",
+    "Submitting",
+    "Unreachable",
+    "Uploaded",
+    "Uploading",
+    "Waiting",
+    "WaveSpeedError",
+    "byte_count",
+    "connection_pool",
+    "prepare",
+]

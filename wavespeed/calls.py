@@ -1,0 +1,133 @@
+"""Each call of the API, sent once: what goes where, and what is read from the answer."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from .answers import address, number
+from .errors import AmbiguousSubmit, NotUnderstood, ServiceDown, Unreachable
+from .models import MODEL, Image, Prediction
+from .pace import Pace
+from .transport import Transport
+
+PAGE_SIZE = 100
+"""Predictions a page of the list call: the most the service gives (maker)."""
+
+
+class Calls:
+    """The service's calls. Each raises `WaveSpeedError`s; none is repeated here."""
+
+    def __init__(self, transport: Transport, pace: Pace) -> None:
+        self._transport = transport
+        self._pace = pace
+
+    async def upload(self, image: Image) -> str:
+        """The address under which the service reads the picture. A new ticket each time."""
+        ticket = {
+            "filename": image.name,
+            "size": len(image.content),
+            "content_type": image.content_type,
+        }
+        answer = await self._transport.ask("POST", "/api/v3/media/uploads", ticket)
+        if answer.status in (404, 405):
+            return await self._upload_older(image)
+        data = answer.data()
+        order = data.get("upload")
+        if not isinstance(order, dict) or order.get("method") != "PUT":
+            raise NotUnderstood("upload")
+        stored = await self._transport.file(
+            "PUT",
+            address(order.get("url"), "upload.url"),
+            content=image.content,
+            headers=order.get("headers") or {},
+        )
+        if stored.status == 412:
+            # Written already, by whom is unknown; the next try brings a new ticket.
+            raise Unreachable("The upload has to be started afresh.", sent=True)
+        stored.file()
+        return address(data.get("download_url"), "download_url")
+
+    async def _upload_older(self, image: Image) -> str:
+        answer = await self._transport.ask(
+            "POST",
+            "/api/v3/media/upload/binary",
+            files={"file": (image.name, image.content, image.content_type)},
+            seconds=self._pace.transfer,
+        )
+        return address(answer.data().get("download_url"), "download_url")
+
+    async def submit(self, body: dict[str, Any]) -> Prediction:
+        """The one request that costs money.
+
+        Raises `AmbiguousSubmit` for whatever leaves open if it was taken.
+        """
+        seconds = self._pace.sync if body["enable_sync_mode"] else self._pace.answer
+        try:
+            answer = await self._transport.ask("POST", f"/api/v3/{MODEL}", body, seconds=seconds)
+            return answer.accepted() or answer.prediction()
+        except (ServiceDown, NotUnderstood) as error:
+            raise AmbiguousSubmit(
+                "WaveSpeed's answer leaves open whether it took the edit; it may have been billed."
+            ) from error
+        except Unreachable as error:
+            if not error.sent:
+                raise
+            raise AmbiguousSubmit(
+                "WaveSpeed went silent after taking the edit; it may have been billed."
+            ) from error
+
+    async def result(self, prediction_id: str) -> Prediction:
+        """The task as it stands now."""
+        # Built from the id: `urls.get` names the public host, whatever the base URL is (API notes).
+        path = f"/api/v3/predictions/{prediction_id}/result"
+        prediction = (await self._transport.ask("GET", path)).prediction()
+        if prediction.id != prediction_id:
+            raise NotUnderstood("id", prediction_id=prediction_id)
+        return prediction
+
+    async def download(self, url: str) -> bytes:
+        """A file's bytes."""
+        content = (await self._transport.file("GET", url)).file()
+        if not content:
+            raise Unreachable("The picture arrived empty.", sent=True)
+        return content
+
+    async def balance(self) -> float:
+        """USD."""
+        data = await self._either("GET", "/api/v3/balance", "/api/v3/account/balance")
+        return number(data, "balance")
+
+    async def price(self) -> float:
+        """USD for one edit."""
+        inputs = {"model_id": MODEL, "inputs": {}}
+        data = await self._either("POST", "/api/v3/model/price", "/api/v3/model/pricing", inputs)
+        return number(data, "discounted_price", "price", "unit_price")
+
+    async def recent(self, created_after: datetime, page: int) -> list[Prediction]:
+        """A page (from 1) of this account's predictions of the model."""
+        query = {
+            "page": page,
+            "page_size": PAGE_SIZE,
+            "created_after": created_after.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+            "model": MODEL,
+        }
+        answer = await self._transport.ask("POST", "/api/v3/predictions", query)
+        items = answer.data().get("items") or []
+        if not isinstance(items, list):
+            raise NotUnderstood("items")
+        return [Prediction.from_json(item) for item in items]
+
+    async def delete(self, prediction_ids: list[str]) -> int:
+        """How many tasks were deleted."""
+        path, body = "/api/v3/predictions/delete", {"ids": prediction_ids}
+        return int(number((await self._transport.ask("POST", path, body)).data(), "deleted_count"))
+
+    async def _either(
+        self, method: str, path: str, older: str, body: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Of two documented paths for one thing, the second where the first is not known."""
+        answer = await self._transport.ask(method, path, body)
+        if answer.status in (404, 405):
+            answer = await self._transport.ask(method, older, body)
+        return answer.data()

@@ -1,0 +1,333 @@
+"""The service's calls as methods, and an edit as a stream of events.
+
+Money moves in one request alone, the submission; everything else may be repeated. What may be
+sent again, and when, is decided in `pace`; the requests themselves are in `calls`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable, Sequence
+from contextlib import aclosing
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from .answers import failure
+from .calls import PAGE_SIZE, Calls
+from .errors import (
+    EditOverdue,
+    InvalidEdit,
+    NotUnderstood,
+    Refused,
+    WaveSpeedError,
+)
+from .images import prepare
+from .models import (
+    Completed,
+    Downloaded,
+    Edit,
+    Event,
+    Finished,
+    Image,
+    Output,
+    Polled,
+    Prediction,
+    Preparing,
+    Submitted,
+    Submitting,
+    Uploaded,
+    Uploading,
+    Waiting,
+    is_url,
+)
+from .pace import Pace
+from .transport import Transport
+
+if TYPE_CHECKING:
+    import httpx
+
+BASE_URL = "https://api.wavespeed.ai"
+MAX_PAGES = 10
+"""Of the list of predictions: a thousand are more than any recovery looks through."""
+
+T = TypeVar("T")
+Tell = Callable[[Event], None]
+Clock = Callable[[], float]
+
+
+class AsyncClient:
+    """WaveSpeed's image edit, over one pool of connections.
+
+    Use as `async with AsyncClient(key) as client`; an `http` of one's own is shared, not closed.
+    Every method raises `WaveSpeedError`s only; a key that can't be one is a `BadKey` at once.
+    The key goes to `base_url` alone, never to the hosts that keep the files.
+    """
+
+    def __init__(
+        self,
+        api_key: str,
+        *,
+        base_url: str = BASE_URL,
+        pace: Pace | None = None,
+        http: httpx.AsyncClient | None = None,
+    ) -> None:
+        self._pace = pace or Pace()
+        self._transport = Transport(api_key, base_url=base_url, pace=self._pace, http=http)
+        self._calls = Calls(self._transport, self._pace)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._transport.close()
+
+    # --- An edit, as a stream of events -----------------------------------------------------
+
+    async def edit(self, edit: Edit) -> AsyncGenerator[Event]:
+        """Everything from the files to the result, event by event; `Finished` is the last.
+
+        `Submitting` comes before the request that costs money, which goes out when the next event
+        is asked for. Closing the generator stops the watching, never the edit at the service.
+        """
+        clock = _clock()
+        yield Preparing(clock())
+        ready = await _side_by_side(_ready(image) for image in edit.images)
+        changes = tuple(image.changes if isinstance(image, Image) else None for image in ready)
+        yield Uploading(clock(), changes)
+        urls: tuple[str, ...] = ()
+        async with aclosing(_told(partial(self._upload_all, ready, clock))) as events:
+            async for event in events:
+                urls = event.urls if isinstance(event, Uploaded) else urls
+                yield event
+        del ready  # Up to 32 MB that nobody needs during the minutes of waiting.
+        prediction: Prediction | None = None
+        async with aclosing(self._submission(edit, urls, clock)) as events:
+            async for event in events:
+                prediction = event.prediction if isinstance(event, Submitted) else None
+                yield event
+        assert prediction is not None, "a submission ends with Submitted or an error"
+        async with aclosing(self._follow(prediction, clock)) as events:
+            async for event in events:
+                yield event
+
+    async def watch(self, prediction_id: str) -> AsyncGenerator[Event]:
+        """`edit` from the middle: from an id to the result. Costs nothing."""
+        try:
+            known = Prediction.from_json({"id": prediction_id.strip(), "status": "created"})
+        except NotUnderstood as error:
+            raise InvalidEdit("This is not a prediction id.", field="options") from error
+        async with aclosing(self._follow(known, _clock(), first_look=0)) as events:
+            async for event in events:
+                yield event
+
+    async def _upload_all(self, ready: Sequence[Image | str], clock: Clock, tell: Tell) -> None:
+        async def url(image: Image | str) -> str:
+            if isinstance(image, str):
+                return image
+            return await self._insist(lambda: self._calls.upload(image), tell, clock)
+
+        tell(Uploaded(clock(), tuple(await _side_by_side(url(image) for image in ready))))
+
+    async def _submission(
+        self, edit: Edit, urls: Iterable[str], clock: Clock
+    ) -> AsyncGenerator[Event]:
+        body = {
+            "prompt": edit.prompt,
+            "images": list(urls),
+            "enable_sync_mode": edit.sync_mode,
+            "enable_base64_output": edit.base64_output,
+        }
+        began, attempt = clock(), 0
+        while True:
+            # One event before each try, the later ones too: whoever reads is in step with us and
+            # always knows whether a request that costs money can be on its way.
+            yield Submitting(clock())
+            attempt += 1
+            try:
+                prediction = await self._calls.submit(body)
+            except WaveSpeedError as error:
+                seconds = self._pause(error, attempt, clock() - began)
+                yield Waiting(clock(), seconds, error)
+                await asyncio.sleep(seconds)
+            else:
+                yield Submitted(clock(), prediction)
+                return
+
+    async def _follow(
+        self, prediction: Prediction, clock: Clock, first_look: float | None = None
+    ) -> AsyncGenerator[Event]:
+        try:
+            async with aclosing(self._wait(prediction, clock, first_look)) as events:
+                async for event in events:
+                    yield event
+        except WaveSpeedError as error:
+            # An edit was accepted, whatever went wrong since; unless nobody knows its id.
+            error.prediction_id = prediction.id
+            if error.spent == "no":
+                unknown = isinstance(error, Refused) and error.status == 404
+                error.spent = "unknown" if unknown else "yes"
+            raise
+
+    async def _wait(
+        self, prediction: Prediction, clock: Clock, first_look: float | None
+    ) -> AsyncGenerator[Event]:
+        began, attempt = clock(), 0
+        pause = self._pace.next_look(0) if first_look is None else first_look
+        while not prediction.is_terminal:
+            left = self._pace.deadline - (clock() - began)
+            if left <= 0:
+                raise EditOverdue(
+                    f"No result within {self._pace.deadline:.0f} s. The edit may still finish.",
+                    prediction_id=prediction.id,
+                )
+            await asyncio.sleep(min(pause, left))
+            attempt += 1
+            try:
+                prediction = await self._calls.result(prediction.id)
+            except WaveSpeedError as error:
+                pause = self._pause(error, attempt, 0, paid=True)
+                yield Waiting(clock(), pause, error)
+            else:
+                attempt, pause = 0, self._pace.next_look(clock() - began)
+                if not prediction.is_terminal:
+                    yield Polled(clock(), prediction)
+        error_of_task = failure(prediction)
+        if error_of_task:
+            raise error_of_task
+        yield Completed(clock(), prediction)
+        async with aclosing(_told(partial(self._download_all, prediction, clock))) as events:
+            async for event in events:
+                yield event
+        yield Finished(clock(), prediction)
+
+    async def _download_all(self, prediction: Prediction, clock: Clock, tell: Tell) -> None:
+        async def fetch(index: int, output: Output) -> None:
+            content, url = output.content, output.url or ""
+            if content is None:
+                content = await self._insist(lambda: self._calls.download(url), tell, clock)
+            tell(Downloaded(clock(), index, content))
+
+        await _side_by_side(fetch(index, output) for index, output in enumerate(prediction.outputs))
+
+    # --- The calls, tried until they get through or `pace` gives up ------------------------
+
+    async def upload(self, image: Image) -> str:
+        """The address under which the service reads the picture (for 7 days)."""
+        return await self._insist(lambda: self._calls.upload(image))
+
+    async def submit(self, edit: Edit, urls: Iterable[str]) -> Prediction:
+        """Costs money. Sent at most once, unless the first try certainly created nothing.
+
+        Raises `AmbiguousSubmit` where that is not known.
+        """
+        async with aclosing(self._submission(edit, urls, _clock())) as events:
+            async for event in events:
+                if isinstance(event, Submitted):
+                    return event.prediction
+        raise AssertionError("a submission ends with Submitted or an error")
+
+    async def result(self, prediction_id: str) -> Prediction:
+        """The task as it stands now."""
+        return await self._insist(lambda: self._calls.result(prediction_id))
+
+    async def download(self, output: Output) -> bytes:
+        """The picture's bytes, untouched; the key is not sent to its host."""
+        if output.content is not None:
+            return output.content
+        return await self._insist(lambda: self._calls.download(output.url or ""))
+
+    async def balance(self) -> float:
+        """What the account holds, in USD."""
+        return await self._insist(self._calls.balance)
+
+    async def price(self) -> float:
+        """What one edit costs this account, in USD. Asking is free."""
+        return await self._insist(self._calls.price)
+
+    async def recent(self, *, created_after: datetime) -> list[Prediction]:
+        """This account's predictions of the model since then (aware; 7 days at most), in the
+        service's order: how a submission whose answer was lost is found again."""
+        found: list[Prediction] = []
+        for page in range(1, MAX_PAGES + 1):
+            items = await self._insist(partial(self._calls.recent, created_after, page))
+            found += items
+            if len(items) < PAGE_SIZE:
+                break
+        return found
+
+    async def delete(self, prediction_ids: Iterable[str]) -> int:
+        """Deletes tasks and their pictures at the service for good; how many there were."""
+        identifiers = list(prediction_ids)
+        return await self._insist(lambda: self._calls.delete(identifiers))
+
+    # --- Trying again -----------------------------------------------------------------------
+
+    async def _insist(
+        self, once: Callable[[], Awaitable[T]], tell: Tell | None = None, clock: Clock | None = None
+    ) -> T:
+        clock = clock or _clock()
+        began, attempt = clock(), 0
+        while True:
+            attempt += 1
+            try:
+                return await once()
+            except WaveSpeedError as error:
+                seconds = self._pause(error, attempt, clock() - began)
+                if tell:
+                    tell(Waiting(clock(), seconds, error))
+                await asyncio.sleep(seconds)
+
+    def _pause(
+        self, error: WaveSpeedError, attempt: int, waited: float, *, paid: bool = False
+    ) -> float:
+        """Seconds until the next try; raises `error` where there is none."""
+        seconds = self._pace.again(error, attempt, paid=paid, luck=random.random())
+        if seconds is None or waited + seconds > self._pace.deadline:
+            raise error
+        return seconds
+
+
+def _clock() -> Clock:
+    """Seconds since now."""
+    began = time.monotonic()
+    return lambda: time.monotonic() - began
+
+
+async def _ready(image: Path | str) -> Image | str:
+    """An address goes to the service as it is; a file is read and converted in a thread."""
+    if isinstance(image, str) and is_url(image):
+        return image
+    return await asyncio.to_thread(prepare, Path(image))
+
+
+async def _side_by_side(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """All results in order; at the first error the rest is cancelled."""
+    tasks = [asyncio.ensure_future(one) for one in work]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+
+
+async def _told(work: Callable[[Tell], Awaitable[None]]) -> AsyncGenerator[Event]:
+    """What `work` tells, as it happens, then its error if it has one; closing this cancels it."""
+    heard: asyncio.Queue[Event | None] = asyncio.Queue()
+    task = asyncio.ensure_future(work(heard.put_nowait))
+    task.add_done_callback(lambda _: heard.put_nowait(None))
+    try:
+        while (event := await heard.get()) is not None:
+            yield event
+        task.result()
+    finally:
+        task.cancel()

@@ -1,0 +1,189 @@
+"""What can go wrong, as one tree, and the one function that makes a type of an answer.
+
+    WaveSpeedError                  str() is a sentence for the user
+    ├── InvalidEdit (ValueError)    nothing was sent; it can never work as it is
+    ├── Unreachable                 no answer; .sent: did the bytes leave?
+    ├── AmbiguousSubmit             the edit may exist and be billed; never repeated by us
+    ├── Refused                     the service said no; .status, .code, .retry_after
+    │   ├── BadKey                  the key is missing, wrong or not active
+    │   ├── NoCredit                the account is empty
+    │   ├── NotAllowed              the account may not do this
+    │   ├── RateLimited             too many at once; nothing was created
+    │   ├── Moderated               the prompt or a picture was refused
+    │   └── ServiceDown             trouble at the service
+    ├── NotUnderstood               an answer, but not the contract; .field names what is off
+    ├── EditFailed                  the task ended without a picture; .code, the service's own words
+    └── EditOverdue (TimeoutError)  we stopped waiting; it may still finish
+
+Every one knows `.spent` ("no", "yes" or "unknown": was money spent on this edit?) and
+`.prediction_id`, where there is one. No message holds a key, a path or a URL.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+Spent = Literal["no", "yes", "unknown"]
+
+MODERATED = 1200
+"""`code` of a refused prompt or picture, in an envelope or in a failed task (documented)."""
+NO_CREDIT = 1407
+"""`code` of an empty account (seen, not documented)."""
+
+
+class WaveSpeedError(Exception):
+    """The root: catch this and nothing that the client does escapes."""
+
+    def __init__(
+        self, message: str, *, spent: Spent = "no", prediction_id: str | None = None
+    ) -> None:
+        super().__init__(message)
+        self.spent: Spent = spent
+        self.prediction_id = prediction_id
+
+
+class InvalidEdit(WaveSpeedError, ValueError):
+    """The prompt or a picture can't be sent. `field` is "prompt", "images" or "options"."""
+
+    def __init__(self, message: str, *, field: str = "images") -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class Unreachable(WaveSpeedError):
+    """No answer: the network, DNS, TLS, or silence. `sent` is False if surely nothing left."""
+
+    def __init__(self, message: str, *, sent: bool) -> None:
+        super().__init__(message)
+        self.sent = sent
+
+
+class AmbiguousSubmit(WaveSpeedError):
+    """A submission without an intelligible answer. The API has no idempotency key, so sending it
+    again could pay twice; `AsyncClient.recent` can tell whether it exists."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, spent="unknown")
+
+
+class Refused(WaveSpeedError):
+    """The service understood and said no.
+
+    `status` is the HTTP status, `code` the number in the body (equal to `status` where it says
+    none), `retry_after` the seconds it asks to wait.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int,
+        code: int | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = status if code is None else code
+        self.retry_after = retry_after
+
+
+class BadKey(Refused):
+    """401, or a key that can't be one."""
+
+
+class NoCredit(Refused):
+    """402, code 1407, or a 4xx whose text speaks of credit or balance."""
+
+
+class NotAllowed(Refused):
+    """403."""
+
+
+class RateLimited(Refused):
+    """429: a rate or a quota. It created nothing, so it may be sent again."""
+
+
+class Moderated(Refused):
+    """Code 1200, at once (HTTP 400) or as the end of a task. Repeating does not help."""
+
+
+class ServiceDown(Refused):
+    """500, 502, 503, 504 or 5000, 5003: a submission may have been taken all the same."""
+
+
+class NotUnderstood(WaveSpeedError):
+    """An answer that breaks the contract; `field` says where ("body", "id", "outputs", …)."""
+
+    def __init__(self, field: str, *, prediction_id: str | None = None) -> None:
+        super().__init__(
+            f"WaveSpeed's answer was not understood ({field}).", prediction_id=prediction_id
+        )
+        self.field = field
+
+
+class EditFailed(WaveSpeedError):
+    """The task ended without a picture. WaveSpeed refunds failed runs within 3 hours (documented),
+    which nobody has seen yet when this is raised: so `spent` is "unknown"."""
+
+    def __init__(self, message: str, *, code: int | None, prediction_id: str) -> None:
+        super().__init__(message, spent="unknown", prediction_id=prediction_id)
+        self.code = code
+
+
+class EditOverdue(WaveSpeedError, TimeoutError):
+    """The deadline passed. The task goes on at the service: ask later by `prediction_id`."""
+
+    def __init__(self, message: str, *, prediction_id: str) -> None:
+        super().__init__(message, spent="yes", prediction_id=prediction_id)
+
+
+def refusal(
+    status: int,
+    *,
+    code: int | None = None,
+    text: str = "",
+    retry_after: float | None = None,
+    keyed: bool = True,
+) -> Refused:
+    """The one place where a status and a body's code become a type.
+
+    `text` is the service's own words (may be empty); `keyed` is False for hosts that never get
+    the key, where 401 to 403 say nothing about it.
+    """
+    if code in (None, 0, 200):
+        code = status
+    kind, sentence = _kind(status, code, text, keyed)
+    message = f"{sentence} WaveSpeed says: {_short(text)}" if text else sentence
+    return kind(message, status=status, code=code, retry_after=retry_after)
+
+
+def _kind(status: int, code: int | None, text: str, keyed: bool) -> tuple[type[Refused], str]:
+    numbers = {status, code}
+    if MODERATED in numbers:
+        return Moderated, "The prompt or a picture was refused by content moderation."
+    if 429 in numbers:
+        return RateLimited, "WaveSpeed asks to slow down."
+    if status >= 500 or numbers & {500, 502, 503, 504, 5000, 5003}:
+        return ServiceDown, "WaveSpeed has trouble at the moment."
+    if not keyed:
+        return Refused, f"The file host refused the request (HTTP {status})."
+    if numbers & {402, NO_CREDIT} or _speaks_of_credit(text):
+        return NoCredit, "The WaveSpeed account is out of credit."
+    if 401 in numbers:
+        return BadKey, "WaveSpeed does not accept the API key."
+    if 403 in numbers:
+        return NotAllowed, "This WaveSpeed account may not do this."
+    if 404 in numbers:
+        return Refused, "WaveSpeed does not know this edit (any more)."
+    if 413 in numbers:
+        return Refused, "The picture is too large for WaveSpeed."
+    return Refused, "WaveSpeed refused the request."
+
+
+def _speaks_of_credit(text: str) -> bool:
+    return any(word in text.lower() for word in ("credit", "balance", "top up", "top-up"))
+
+
+def _short(text: str, longest: int = 300) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= longest else text[: longest - 1] + "…"

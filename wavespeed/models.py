@@ -1,0 +1,343 @@
+"""The values: what is asked (Edit), what is sent (Image), what comes back (Prediction, Output),
+and what happens on the way (the events). Frozen, slotted, and valid or not there."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from .errors import InvalidEdit, NotUnderstood, WaveSpeedError
+
+MODEL = "openai/gpt-image-1-mini/edit"
+PRICE_USD = 0.02
+"""An edit, by the model's page; `AsyncClient.price` asks what it is today."""
+MAX_IMAGES = 4
+"""Pictures an edit takes (the model's page)."""
+MAX_PROMPT = 32_000
+"""Characters; OpenAI's own limit."""
+
+TERMINAL = frozenset({"completed", "failed", "cancelled", "timeout", "deleted"})
+"""Statuses after which nothing changes. An unknown status is still running (API notes)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """One edit: `prompt` (1 to 32,000 characters) and 1 to 4 `images`, each a local file or an
+    https URL that the service can read.
+
+    The first image is edited, the others are references. The other two fields are the API's own.
+
+    Raises `InvalidEdit`, whose `.field` names the field.
+    """
+
+    prompt: str
+    images: tuple[Path | str, ...]
+    sync_mode: bool = False
+    base64_output: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.prompt.strip():
+            raise InvalidEdit("Say what should change.", field="prompt")
+        if len(self.prompt) > MAX_PROMPT:
+            raise InvalidEdit(
+                f"The prompt has {len(self.prompt):,} characters; {MAX_PROMPT:,} is the most.",
+                field="prompt",
+            )
+        if not self.images:
+            raise InvalidEdit("Add a picture first.")
+        if len(self.images) > MAX_IMAGES:
+            raise InvalidEdit(
+                f"{len(self.images)} pictures are too many; one to {MAX_IMAGES} can be sent."
+            )
+        for image in self.images:
+            if is_url(image) and not str(image).startswith("https://"):
+                raise InvalidEdit("A picture's address must begin with https://.")
+
+
+def is_url(image: Path | str) -> bool:
+    """Whether an image of an edit is an address (the service fetches it) and not a local file."""
+    return isinstance(image, str) and "://" in image[:12]
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What was done to a picture before it was sent. `str()` says it in a line:
+    "HEIC to JPEG, 4032×3024 to 2048×1536, turned upright, location removed, 1.3 MB"."""
+
+    format_before: str
+    format: str
+    size_before: tuple[int, int]
+    size: tuple[int, int]
+    size_bytes: int
+    turned: bool = False
+    location_removed: bool = False
+
+    def __str__(self) -> str:
+        before, after = ("×".join(map(str, size)) for size in (self.size_before, self.size))
+        parts = [
+            f"{self.format_before} to {self.format}" if self.format_before != self.format else "",
+            f"{before} to {after}" if before != after else after,
+            "turned upright" if self.turned else "",
+            "location removed" if self.location_removed else "",
+            byte_count(self.size_bytes),
+        ]
+        return ", ".join(part for part in parts if part)
+
+
+def byte_count(size_bytes: int) -> str:
+    """ "640 bytes", "105 kB", "1.3 MB": decimal units, as file managers show them."""
+    if size_bytes < 1000:
+        return f"{size_bytes} bytes"
+    if size_bytes < 999_500:
+        return f"{size_bytes / 1e3:.0f} kB"
+    return f"{size_bytes / 1e6:.1f} MB"
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """A picture ready to send: JPEG or PNG bytes under a harmless `name`, and what was done."""
+
+    name: str
+    content: bytes = field(repr=False)
+    changes: Changes
+
+    @property
+    def content_type(self) -> str:
+        """ "image/jpeg" or "image/png"."""
+        return f"image/{self.changes.format.lower()}"
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One edited picture: its `url` (lives 7 days, fetched without the key) or its `content`.
+
+    `nsfw` is None where the service did not say, which is not the same as safe.
+    """
+
+    url: str | None = None
+    content: bytes | None = field(default=None, repr=False)
+    nsfw: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """A task at the service. Times in seconds (milliseconds on the wire), `created_at` aware.
+
+    `code` and `message` are the envelope's, `error_code` is `data.code`: the number of a failure.
+    """
+
+    id: str
+    status: str
+    model: str = MODEL
+    outputs: tuple[Output, ...] = ()
+    result_url: str | None = None
+    created_at: datetime | None = None
+    error: str = ""
+    error_code: int | None = None
+    execution_time: float | None = None
+    inference: float | None = None
+    code: int | None = None
+    message: str = ""
+
+    @property
+    def is_terminal(self) -> bool:
+        return self.status in TERMINAL
+
+    @classmethod
+    def from_json(cls, body: object) -> Prediction:
+        """Of an envelope, or of the bare prediction that lists and webhooks carry.
+
+        Tolerant where the API's sources disagree, strict where a guess could lose an edit: an id
+        and a status must be there. Raises `NotUnderstood`, and nothing else whatever comes in.
+        """
+        if not isinstance(body, dict):
+            raise NotUnderstood("body")
+        data = body.get("data") if "data" in body else body
+        if not isinstance(data, dict):
+            raise NotUnderstood("data")
+        identifier = _text(data.get("id"))
+        # The id becomes part of a URL, so it has to be a plain one.
+        if not re.fullmatch(r"[\w.\-]{1,200}", identifier, re.ASCII) or set(identifier) == {"."}:
+            raise NotUnderstood("id")
+        status = _text(data.get("status"))
+        if not status:
+            raise NotUnderstood("status", prediction_id=identifier)
+        return cls(
+            id=identifier,
+            status=status,
+            model=_text(data.get("model")) or MODEL,
+            outputs=_outputs(data, identifier),
+            result_url=_text(_dict(data.get("urls")).get("get")) or None,
+            created_at=_time(data.get("created_at")),
+            error=_text(data.get("error")),
+            error_code=_integer(data.get("code")),
+            # The list call spells it with an underscore.
+            execution_time=_seconds(data.get("executionTime", data.get("execution_time"))),
+            inference=_seconds(_dict(data.get("timings")).get("inference")),
+            code=_integer(body.get("code")) if "data" in body else None,
+            message=_text(body.get("message")) if "data" in body else "",
+        )
+
+
+def _outputs(data: dict[str, Any], identifier: str) -> tuple[Output, ...]:
+    raw, flags = data.get("outputs") or [], data.get("has_nsfw_contents") or []
+    if not isinstance(raw, list) or not isinstance(flags, list):
+        raise NotUnderstood("outputs", prediction_id=identifier)
+    # Flags can be fewer than outputs: a missing one is "not checked".
+    known = [flag if isinstance(flag, bool) else None for flag in flags]
+    known += [None] * (len(raw) - len(known))
+    return tuple(_output(item, flag, identifier) for item, flag in zip(raw, known, strict=False))
+
+
+def _output(item: object, nsfw: bool | None, identifier: str) -> Output:
+    if not isinstance(item, str) or not item:
+        raise NotUnderstood("outputs", prediction_id=identifier)
+    if item.startswith(("http://", "https://")):
+        try:
+            if not urlsplit(item).hostname:
+                raise ValueError("no host")
+        except ValueError as error:
+            raise NotUnderstood("outputs", prediction_id=identifier) from error
+        return Output(url=item, nsfw=nsfw)
+    try:  # Bare base64 (documented); a data URI's prefix is accepted all the same.
+        content = base64.b64decode(item.partition("base64,")[2] or item, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise NotUnderstood("outputs", prediction_id=identifier) from error
+    if not content:
+        raise NotUnderstood("outputs", prediction_id=identifier)
+    return Output(content=content, nsfw=nsfw)
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _dict(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _integer(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _seconds(milliseconds: object) -> float | None:
+    """None for what is no duration. The service sends 0 while it does not know yet."""
+    if isinstance(milliseconds, bool) or not isinstance(milliseconds, int | float):
+        return None
+    return milliseconds / 1000 if 0 < milliseconds < 1e9 else None
+
+
+def _time(value: object) -> datetime | None:
+    """Nine decimals on the wire, six in Python; without a zone it is not a moment."""
+    text = re.sub(r"(\.\d{6})\d+", r"\1", _text(value))
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else None
+
+
+# --- What happens during an edit ------------------------------------------------------------
+# Each event carries `at`, the seconds since the edit (or the watching) began, so that nothing
+# above needs a clock.
+
+
+@dataclass(frozen=True, slots=True)
+class Preparing:
+    """The pictures are being read and converted."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Uploading:
+    """All pictures are ready; what was done to each (None for a URL, sent as it is)."""
+
+    at: float
+    changes: tuple[Changes | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Uploaded:
+    """The service can read all pictures, under these addresses."""
+
+    at: float
+    urls: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Submitting:
+    """Yielded just before the one request that costs money: it is sent when the next event is
+    asked for, so whoever must write something down first can."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """The service took the edit and named it."""
+
+    at: float
+    prediction: Prediction
+
+
+@dataclass(frozen=True, slots=True)
+class Polled:
+    """The service was asked, and answered that the edit is under way."""
+
+    at: float
+    prediction: Prediction
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A request did not get through; the next try comes in `seconds`. `error` says why."""
+
+    at: float
+    seconds: float
+    error: WaveSpeedError
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """The service is done; its pictures are fetched next."""
+
+    at: float
+    prediction: Prediction
+
+
+@dataclass(frozen=True, slots=True)
+class Downloaded:
+    """The bytes of output `index` of the prediction, untouched."""
+
+    at: float
+    index: int
+    content: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """Everything is here."""
+
+    at: float
+    prediction: Prediction
+
+
+Event = (
+    Preparing
+    | Uploading
+    | Uploaded
+    | Submitting
+    | Submitted
+    | Polled
+    | Waiting
+    | Completed
+    | Downloaded
+    | Finished
+)

@@ -1,0 +1,78 @@
+"""Every number and every decision about waiting: when to ask, whether to try again. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+
+from .errors import NotUnderstood, RateLimited, ServiceDown, Unreachable, WaveSpeedError
+
+LONGEST_RETRY_AFTER = 60.0
+"""Seconds. A service that asks for a longer pause is told to the user instead of waited out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How patient the client is. All in seconds, but `tries`."""
+
+    deadline: float = 600.0
+    """For an edit, from its submission to its result. It ends the waiting, not the edit."""
+    connect: float = 10.0
+    """To open a connection."""
+    answer: float = 30.0
+    """For one whole exchange with the API."""
+    transfer: float = 120.0
+    """For one whole upload or download."""
+    sync: float = 120.0
+    """For a submission in sync mode: the service holds it for about 90 s (documented)."""
+    tries: int = 5
+    """Of one request, the first included."""
+    shortest: float = 1.0
+    """Between two looks at a task: the service asks for 2, its own SDK takes 1."""
+    longest: float = 5.0
+    first_retry: float = 0.5
+    longest_retry: float = 15.0
+
+    def again(
+        self, error: WaveSpeedError, attempt: int, *, paid: bool = False, luck: float = 0.5
+    ) -> float | None:
+        """Seconds until the next try after the `attempt`-th (from 1) failed, or None: give up.
+
+        An `AmbiguousSubmit` is never tried again: that is how nothing is paid twice. A rate limit
+        is normal and waited out, and what is `paid` for is asked for, until the deadline ends it;
+        anything else has `tries`. `luck` (0 to 1) spreads clients that failed together.
+        """
+        match error:
+            case RateLimited(retry_after=float(seconds)):
+                return seconds if seconds <= LONGEST_RETRY_AFTER else None
+            case RateLimited():
+                return self._back_off(attempt + 2, luck)
+            case Unreachable() | ServiceDown() | NotUnderstood() if paid or attempt < self.tries:
+                return self._back_off(attempt, luck)
+        return None
+
+    def next_look(self, waited: float) -> float:
+        """Seconds until the next look at a task that was submitted `waited` seconds ago."""
+        return min(max(self.shortest, waited * 0.15), self.longest)
+
+    def _back_off(self, attempt: int, luck: float) -> float:
+        # 64 attempts are past any ceiling; without a limit the power overflows.
+        full: float = min(self.first_retry * 2 ** min(attempt - 1, 64), self.longest_retry)
+        return full * (0.5 + luck / 2)
+
+
+def retry_after(header: str | None, now: Callable[[], float]) -> float | None:
+    """Seconds that a `Retry-After` header asks for (RFC 9110: seconds or a date), or None.
+
+    `now` gives Unix seconds, and is only asked for a date.
+    """
+    if header is None:
+        return None
+    text = header.strip()
+    if text.isascii() and text.isdigit():
+        return float(text[:9])
+    try:
+        return max(0.0, parsedate_to_datetime(text).timestamp() - now())
+    except (ValueError, OverflowError):
+        return None

@@ -1,0 +1,1 @@
+"""What the page stands on: runs and their owner, settings, words, markup."""

@@ -1,0 +1,93 @@
+"""A result's bytes become a checked file: decoded once, written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+import warnings
+from base64 import b64encode
+from datetime import datetime
+from io import BytesIO
+from pathlib import Path
+
+from PIL import Image as Pictures
+from PIL.ImageFile import ImageFile
+
+from wavespeed import WaveSpeedError
+
+from .run import Result
+
+EXTENSIONS = {"PNG": "png", "JPEG": "jpg", "WEBP": "webp"}
+"""The formats an output may have."""
+MAX_PIXELS = 100_000_000
+COVER_PIXELS = 12
+"""On the long edge: blurred by the browser, it shows no shape at all."""
+
+
+class Unsaved(WaveSpeedError):
+    """The picture came, and could not be kept: the disk, or it is no picture. `reason` is
+    "disk" or "picture"."""
+
+    def __init__(self, message: str, *, reason: str) -> None:
+        super().__init__(message, spent="yes")
+        self.reason = reason
+
+
+def save(
+    content: bytes, folder: Path, *, prompt: str, moment: datetime, number: int, nsfw: bool | None
+) -> Result:
+    """Writes `<folder>/<date>/<time>-<words of the prompt>-<number>.<ext>`; blocking.
+
+    Raises `Unsaved`; then there is no file, not even half of one.
+    """
+    picture, cover = _checked(content)
+    kind = str(picture.format)
+    day = folder / moment.strftime("%Y-%m-%d")
+    stem = f"{moment:%H%M%S}-{_words(prompt)}-{number}"
+    try:
+        day.mkdir(parents=True, exist_ok=True)
+        path = _write(content, day, stem, EXTENSIONS[kind])
+    except OSError as error:
+        raise Unsaved("The result could not be written to the disk.", reason="disk") from error
+    return Result(path, kind, picture.width, picture.height, len(content), cover, nsfw)
+
+
+def _checked(content: bytes) -> tuple[ImageFile, str]:
+    """The picture, wholly decoded, and its cover."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Pictures.open(BytesIO(content), formats=tuple(EXTENSIONS)) as picture:
+                if picture.width * picture.height > MAX_PIXELS:
+                    raise ValueError("too many pixels")
+                small = picture.convert("RGB")
+                small.thumbnail((COVER_PIXELS, COVER_PIXELS), Pictures.Resampling.BOX)
+                buffer = BytesIO()
+                small.save(buffer, "PNG")
+                return picture, f"data:image/png;base64,{b64encode(buffer.getvalue()).decode()}"
+    except Exception as error:  # Pillow raises a dozen kinds
+        raise Unsaved("What the service sent is no picture.", reason="picture") from error
+
+
+def _write(content: bytes, folder: Path, stem: str, extension: str) -> Path:
+    """Under a name of its own, by way of a temporary file, so that no reader finds half of it."""
+    handle, temporary = tempfile.mkstemp(dir=folder, prefix=".", suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        for again in range(1, 1000):
+            path = folder / f"{stem}{'' if again == 1 else f'-{again}'}.{extension}"
+            try:
+                os.link(temporary, path)  # Fails where there is one: nothing is overwritten.
+            except FileExistsError:
+                continue
+            return path
+        raise FileExistsError("a thousand results of one second")
+    finally:
+        os.unlink(temporary)
+
+
+def _words(prompt: str) -> str:
+    words = re.findall(r"[a-z0-9]+", prompt.lower())
+    return "-".join(words)[:40].strip("-") or "edit"

@@ -1,0 +1,212 @@
+"""Run: all that is known of one edit, and how each event changes it. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal, assert_never
+
+from wavespeed import (
+    MODEL,
+    PRICE_USD,
+    Changes,
+    Completed,
+    Downloaded,
+    Edit,
+    Event,
+    Finished,
+    Polled,
+    Prediction,
+    Preparing,
+    Submitted,
+    Submitting,
+    Uploaded,
+    Uploading,
+    Waiting,
+    WaveSpeedError,
+)
+
+Step = Literal["prepare", "upload", "queue", "process", "save"]
+STEPS: tuple[Step, ...] = ("prepare", "upload", "queue", "process", "save")
+State = Literal["running", "done", "failed", "stopped"]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A picture that was saved and checked by decoding it; `nsfw` None: not checked.
+
+    `cover` is a data URI with a few pixels of it: its colours, and nothing to recognise.
+    """
+
+    path: Path
+    format: str
+    width: int
+    height: int
+    size_bytes: int
+    cover: str
+    nsfw: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """An output lies on the disk."""
+
+    at: float
+    result: Result
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The edit ended in an error."""
+
+    at: float
+    error: WaveSpeedError
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """Someone stopped the edit before anything was sent that costs money."""
+
+    at: float
+
+
+RunEvent = Event | Saved | Failed | Stopped
+
+
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """Seconds; they add up to `total`. None: not reached, or not told by the service.
+
+    `queue` is all the time at the service that was not inference, up to the moment its end was
+    noticed; without a word on inference it is all of the time there.
+    """
+
+    prepare: float | None = None
+    upload: float | None = None
+    queue: float | None = None
+    inference: float | None = None
+    download: float | None = None
+    total: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One edit from the press of the button to its end. Times in seconds since its start."""
+
+    id: str
+    edit: Edit
+    started_at: datetime
+    state: State = "running"
+    step: Step = "prepare"
+    at: float = 0.0
+    """When the last event happened."""
+    began: tuple[tuple[Step, float], ...] = ()
+    """When each step so far began."""
+    changes: tuple[Changes | None, ...] = ()
+    in_flight: bool = False
+    """A request that costs money may be on its way, or was accepted: it can't be taken back."""
+    waiting: Waiting | None = None
+    prediction: Prediction | None = None
+    results: tuple[Result, ...] = ()
+    error: WaveSpeedError | None = None
+
+    @property
+    def is_over(self) -> bool:
+        return self.state != "running"
+
+    def after(self, event: RunEvent) -> Run:  # noqa: C901 - flat: a line or two an event
+        """The run as it is once `event` happened."""
+        run = replace(self, at=event.at, waiting=None)
+        match event:
+            case Preparing():
+                return run._enter("prepare")
+            case Uploading(changes=changes):
+                return replace(run._enter("upload"), changes=changes)
+            case Uploaded():
+                return run
+            case Submitting():
+                return replace(run._enter("queue"), in_flight=True)
+            case Submitted(prediction=prediction) | Polled(prediction=prediction):
+                return run._at_service(prediction)
+            case Waiting():
+                # Before there is an id, a wait means that the last try certainly created nothing.
+                return replace(run, waiting=event, in_flight=self.prediction is not None)
+            case Completed(prediction=prediction):
+                return run._at_service(prediction)._enter("save")
+            case Downloaded():
+                return run
+            case Saved(result=result):
+                return replace(run, results=(*run.results, result))
+            case Finished():
+                return replace(run, state="done")
+            case Failed(error=error):
+                return replace(run, state="failed", error=error, in_flight=False)
+            case Stopped():
+                return replace(run, state="stopped", in_flight=False)
+            case _:
+                assert_never(event)
+
+    def _enter(self, step: Step) -> Run:
+        """The step begins; one that is begun already goes on (a submission tried again)."""
+        if step in dict(self.began):
+            return self
+        return replace(self, step=step, began=(*self.began, (step, self.at)))
+
+    def _at_service(self, prediction: Prediction) -> Run:
+        # The pictures themselves are on the disk or on their way there, not kept in memory.
+        outputs = tuple(replace(output, content=None) for output in prediction.outputs)
+        run = replace(self, prediction=replace(prediction, outputs=outputs), in_flight=True)
+        queued = prediction.status in ("created", "pending", "queued")
+        return run if queued else run._enter("queue")._enter("process")
+
+    @property
+    def timings(self) -> Timings:
+        """Where the time went, as far as it is known."""
+        began = dict(self.began)
+        save, total = began.get("save"), self.at if self.is_over else None
+        inference = self.prediction.inference if self.prediction and save is not None else None
+        service = _between(began.get("queue"), save)
+        if service is not None and inference is not None:
+            # The service's clock is not ours: what it measured can't exceed what we waited.
+            inference = min(inference, service)
+        return Timings(
+            prepare=_between(began.get("prepare"), began.get("upload")),
+            upload=_between(began.get("upload"), began.get("queue")),
+            queue=None if service is None else service - (inference or 0.0),
+            inference=inference,
+            download=_between(save, total),
+            total=total,
+        )
+
+
+def details(run: Run) -> dict[str, Any]:
+    """A finished run for scripts: JSON, times in whole milliseconds, None where nobody knows."""
+    prediction, timings = run.prediction, run.timings
+    return {
+        "id": prediction.id if prediction else None,
+        "model": prediction.model if prediction else MODEL,
+        "status": prediction.status if prediction else None,
+        "created_at": prediction.created_at.isoformat()
+        if prediction and prediction.created_at
+        else None,
+        "error": str(run.error) if run.error else "",
+        "outputs": [
+            {
+                "nsfw": result.nsfw,
+                "width": result.width,
+                "height": result.height,
+                "size_bytes": result.size_bytes,
+            }
+            for result in run.results
+        ],
+        "timings_ms": {
+            name: None if value is None else round(value * 1000)
+            for name, value in asdict(timings).items()
+        },
+        "cost_usd": PRICE_USD if run.state == "done" else None,
+    }
+
+
+def _between(start: float | None, end: float | None) -> float | None:
+    return None if start is None or end is None else end - start

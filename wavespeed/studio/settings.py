@@ -1,0 +1,64 @@
+"""The environment, read once, validated, typed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from wavespeed import BASE_URL
+
+LOCAL = {"127.0.0.1", "localhost", "::1"}
+
+
+class BadSetting(Exception):
+    """A variable of the environment makes no sense; `str()` is one line that names it, without
+    its value, which may be a key in the wrong place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the environment says. `api_key` None: the sandbox answers."""
+
+    api_key: str | None = field(default=None, repr=False)
+    base_url: str = BASE_URL
+    data_dir: Path = Path("data")
+    server_name: str = "127.0.0.1"
+    server_port: int = 7860
+
+
+def from_environment(environment: Mapping[str, str]) -> Settings:
+    """Raises `BadSetting`. A variable that is empty counts as not set."""
+
+    def value(name: str, default: str = "") -> str:
+        return environment.get(name, "").strip() or default
+
+    return Settings(
+        api_key=value("WAVESPEED_API_KEY") or None,
+        base_url=_url("WAVESPEED_BASE_URL", value("WAVESPEED_BASE_URL", BASE_URL)),
+        data_dir=Path(value("WAVESPEED_DATA_DIR", "data")),
+        server_name=value("GRADIO_SERVER_NAME", "127.0.0.1"),
+        server_port=_port("GRADIO_SERVER_PORT", value("GRADIO_SERVER_PORT", "7860")),
+    )
+
+
+def _url(name: str, text: str) -> str:
+    try:
+        parts = urlsplit(text)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        host, parts = None, urlsplit("")
+    if parts.scheme not in ("http", "https") or not host or parts.query or parts.fragment:
+        raise BadSetting(f"{name} has to be an address like https://api.wavespeed.ai.")
+    if parts.username or parts.password:
+        raise BadSetting(f"{name} must not hold a user name or password.")
+    if parts.scheme == "http" and host not in LOCAL:
+        raise BadSetting(f"{name} has to begin with https://, since the key is sent there.")
+    return text.rstrip("/")
+
+
+def _port(name: str, text: str) -> int:
+    if text.isascii() and text.isdigit() and 0 < int(text) < 65536:
+        return int(text)
+    raise BadSetting(f"{name} has to be a number from 1 to 65535.")

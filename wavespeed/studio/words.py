@@ -1,0 +1,264 @@
+"""Every sentence the page says, errors included: one voice, one place.
+
+What happened, whether it cost money, what to do. No codes, no "please", no exclamation marks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import assert_never
+
+from wavespeed import (
+    MAX_IMAGES,
+    PRICE_USD,
+    AmbiguousSubmit,
+    BadKey,
+    EditFailed,
+    EditOverdue,
+    InvalidEdit,
+    Moderated,
+    NoCredit,
+    NotAllowed,
+    NotUnderstood,
+    RateLimited,
+    Refused,
+    ServiceDown,
+    Unreachable,
+    WaveSpeedError,
+    byte_count,
+)
+
+from .outputs import Unsaved
+from .run import Result, Run, Step, Timings
+
+TITLE = "Image edit"
+SANDBOX = "Sandbox: simple filters, not the model"
+PICTURES, PICTURES_HINT = "Pictures", f"1 to {MAX_IMAGES}, the first is edited"
+PROMPT, PROMPT_HINT = "What should change?", "Make it black and white with a strong contrast"
+EDIT, STOP, EDITING = "Edit", "Stop", "Editing"
+STOP_WATCHING = "Stop watching"
+ADVANCED = "Advanced"
+SYNC = "Sync mode"
+SYNC_INFO = "One request that stays open until the result is there; long edits go on by polling."
+BASE64 = "Base64 output"
+BASE64_INFO = "The result comes inside the answer instead of as a link."
+SHORTCUT = "to edit"
+EMPTY_TITLE = "Your result appears here"
+EMPTY = "Drop, paste or take one to four pictures, and say what should change."
+SHOW_ANYWAY, COVER_AGAIN = "Show anyway", "Cover again"
+COVERED = "Flagged by the service as not safe for work"
+DOWNLOAD, TIMES, COPY, DETAILS = "Download", "Where the time went", "Copy", "Details"
+NOTHING_SPENT = "Nothing was spent."
+UNKNOWN_SPENT = "It is not known whether this was billed."
+REFUND = "WaveSpeed refunds failed runs within 3 hours."
+
+STEP_NAMES: dict[Step, str] = {
+    "prepare": "Prepare",
+    "upload": "Upload",
+    "queue": "Queue",
+    "process": "Process",
+    "save": "Save",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """An error for a person, always in this order; `details` is what a developer asks for."""
+
+    what: str
+    money: str
+    advice: str
+    details: str
+
+
+def dollars(usd: float) -> str:
+    """ "$0.02"."""
+    return f"${usd:,.2f}"
+
+
+def seconds(value: float) -> str:
+    """ "0.4 s", "12.0 s", "3 min 05 s"."""
+    if value < 99.95:
+        return f"{value:.1f} s"
+    minutes, rest = divmod(round(value), 60)
+    return f"{minutes} min {rest:02d} s"
+
+
+def flag(nsfw: bool | None) -> str:
+    """What the service said of a picture; saying nothing is not the same as safe."""
+    if nsfw is None:
+        return "Not checked"
+    return "Flagged" if nsfw else "Not flagged"
+
+
+def facts(result: Result) -> str:
+    """ "1536×1024 PNG, 1.9 MB"."""
+    size = f"{result.width}×{result.height}"
+    return f"{size} {result.format}, {byte_count(result.size_bytes)}"
+
+
+def alt(run: Run) -> str:
+    """What a screen reader says of a result."""
+    return f"Result: {' '.join(run.edit.prompt.split())[:200]}"
+
+
+def times(timings: Timings) -> list[tuple[str, str, float]]:
+    """The parts of a finished edit's time as (kind, name, seconds); unknown ones are left out."""
+    names = (
+        ("prepare", "Prepare", timings.prepare),
+        ("upload", "Upload", timings.upload),
+        ("queue", "Queue", timings.queue),
+        ("inference", "Inference", timings.inference),
+        ("download", "Download", timings.download),
+    )
+    return [(kind, name, value) for kind, name, value in names if value is not None]
+
+
+def edit_button() -> str:
+    """The button says what pressing it costs."""
+    return f"{EDIT}  {dollars(PRICE_USD)}"
+
+
+def status(run: Run | None, *, watching: bool = True) -> str:
+    """The one sentence under the steps."""
+    if run is None:
+        return "Ready."
+    if not watching and not run.is_over:
+        return STOPPED_WATCHING
+    match run.state:
+        case "running":
+            return _running(run)
+        case "done":
+            return f"Done in {seconds(run.at)}. {dollars(PRICE_USD)} was spent."
+        case "stopped":
+            return f"Stopped before anything was sent. {NOTHING_SPENT}"
+        case "failed":
+            return problem(run).what
+        case _:
+            assert_never(run.state)
+
+
+def _running(run: Run) -> str:
+    if run.waiting is not None:
+        return _waiting(run.waiting.error, spent=run.in_flight)
+    match run.step:
+        case "prepare":
+            return "Reading the pictures." if len(run.edit.images) > 1 else "Reading the picture."
+        case "upload":
+            return "Uploading."
+        case "queue":
+            if run.prediction is None:
+                return "Handing the edit over."
+            return "Accepted, waiting for its turn."
+        case "process":
+            return "Being edited."
+        case "save":
+            return "Fetching the result."
+        case _:
+            assert_never(run.step)
+
+
+def _waiting(error: WaveSpeedError, *, spent: bool) -> str:
+    if isinstance(error, RateLimited):
+        what = "Your account takes only so many pictures a minute."
+    elif isinstance(error, ServiceDown):
+        what = "WaveSpeed has trouble at the moment."
+    elif isinstance(error, NotUnderstood):
+        what = "WaveSpeed's answer made no sense."
+    else:
+        what = "WaveSpeed can't be reached."
+    return f"{what} {'The edit goes on there.' if spent else 'Nothing was spent so far.'}"
+
+
+NEXT_TRY = "Next try in"
+STOPPED_WATCHING = "You stopped watching. The edit goes on at WaveSpeed and will be billed."
+
+
+def problem(run: Run) -> Problem:
+    """The one function that makes words of an error."""
+    error = run.error or WaveSpeedError("The edit failed.")
+    what, advice = _what_and_advice(error)
+    return Problem(what, _money(error), advice, _details(run, error))
+
+
+def _what_and_advice(error: WaveSpeedError) -> tuple[str, str]:
+    for kind, what, advice in _ADVICE:
+        if isinstance(error, kind):
+            # An empty sentence means that the error's own is made for people.
+            return what or str(error), advice
+    return "Something went wrong in the studio.", "Try again; the log knows more by the id below."
+
+
+_KEPT = "Your pictures and words are still here."
+_ADVICE: tuple[tuple[type[WaveSpeedError], str, str], ...] = (
+    (InvalidEdit, "", "Change it, then press Edit again."),
+    (
+        AmbiguousSubmit,
+        "We don't know whether WaveSpeed accepted this. Nothing was sent again.",
+        "Look at your WaveSpeed account before you press Edit again; that may cost another $0.02.",
+    ),
+    (
+        EditOverdue,
+        "",
+        "It can be fetched from your WaveSpeed account by the id below.",
+    ),
+    (EditFailed, "", f"Change the prompt or a picture, or try again. {_KEPT}"),
+    (
+        Moderated,
+        "The prompt or a picture was refused by content moderation.",
+        "Change the prompt or the picture; repeating does not help.",
+    ),
+    (
+        NoCredit,
+        "The WaveSpeed account is out of credit.",
+        f"Top up at wavespeed.ai, then press Edit again. {_KEPT}",
+    ),
+    (
+        BadKey,
+        "WaveSpeed does not accept the API key.",
+        "Check the key at wavespeed.ai; one made before the first top-up is not active.",
+    ),
+    (NotAllowed, "This WaveSpeed account may not do this.", "Ask WaveSpeed's support."),
+    (
+        RateLimited,
+        "WaveSpeed asks for a longer pause than a minute.",
+        f"Try again later. {_KEPT}",
+    ),
+    (
+        ServiceDown,
+        "WaveSpeed has trouble at the moment.",
+        f"Try again in a few minutes. {_KEPT}",
+    ),
+    (Refused, "", f"Change the edit or try again later. {_KEPT}"),
+    (Unreachable, "WaveSpeed can't be reached.", f"Check the network, then try again. {_KEPT}"),
+    (
+        NotUnderstood,
+        "WaveSpeed's answer was not understood.",
+        "Try again; if it comes back, report the details.",
+    ),
+    (Unsaved, "", "Make room on the disk; the picture stays at WaveSpeed for 7 days."),
+)
+
+
+def _money(error: WaveSpeedError) -> str:
+    if isinstance(error, EditFailed) or (error.spent == "unknown" and error.prediction_id):
+        return REFUND
+    if error.spent == "no":
+        return NOTHING_SPENT
+    if error.spent == "unknown":
+        return UNKNOWN_SPENT
+    return f"The edit was accepted and costs {dollars(PRICE_USD)}."
+
+
+def _details(run: Run, error: WaveSpeedError) -> str:
+    parts = [f"run {run.id}"]
+    if error.prediction_id:
+        parts.append(f"prediction {error.prediction_id}")
+    parts.append(type(error).__name__)
+    if isinstance(error, Refused):
+        parts.append(f"status {error.status}, code {error.code}")
+    if isinstance(error, EditFailed) and error.code is not None:
+        parts.append(f"code {error.code}")
+    if str(error):
+        parts.append(str(error))
+    return "\n".join(parts)

@@ -1,0 +1,149 @@
+"""The only file that touches the network: a request out, an `Answer` or `Unreachable` back."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Generator
+from typing import Any
+
+import httpx
+
+from .answers import Answer
+from .errors import BadKey, NotUnderstood, Unreachable
+from .pace import Pace, retry_after
+
+MAX_ANSWER_BYTES = 100_000_000
+"""Four pictures of 10 MB in base64 are 54 MB; nothing honest is larger."""
+
+_NEVER_SENT = (
+    httpx.ConnectError,  # Refused, DNS and TLS.
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.ProxyError,
+    httpx.UnsupportedProtocol,
+)
+# Requests that can't even be built, from an address or a header the service gave us.
+_UNSENDABLE = (httpx.InvalidURL, TypeError, ValueError, AttributeError)
+
+
+class Transport:
+    """Requests with the key to the API's host, and without it to the hosts that keep files."""
+
+    def __init__(
+        self, api_key: str, *, base_url: str, pace: Pace, http: httpx.AsyncClient | None
+    ) -> None:
+        self._auth = _Bearer(api_key)
+        self._base = base_url.rstrip("/")
+        self._pace = pace
+        self._owned = http is None
+        self._http = http or connection_pool()
+
+    async def close(self) -> None:
+        """Closes the connections, unless they were lent."""
+        if self._owned:
+            await self._http.aclose()
+
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        json: dict[str, Any] | None = None,
+        *,
+        files: dict[str, tuple[str, bytes, str]] | None = None,
+        seconds: float | None = None,
+    ) -> Answer:
+        """The API. The whole exchange is bounded by `seconds` (default: `pace.answer`)."""
+        request = self._http.build_request(method, self._base + path, json=json, files=files)
+        return await self._send(request, seconds or self._pace.answer, keyed=True)
+
+    async def file(
+        self,
+        method: str,
+        url: str,
+        *,
+        content: bytes | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> Answer:
+        """A file host: no key, and it may redirect."""
+        try:
+            request = self._http.build_request(method, url, content=content, headers=headers)
+        except _UNSENDABLE as error:
+            raise NotUnderstood("url") from error
+        return await self._send(request, self._pace.transfer, keyed=False)
+
+    async def _send(self, request: httpx.Request, seconds: float, *, keyed: bool) -> Answer:
+        """Raises `Unreachable`, whose `sent` says if the other side can have seen the request."""
+        connect = self._pace.connect
+        limits = httpx.Timeout(seconds, connect=connect, pool=connect)
+        request.extensions["timeout"] = limits.as_dict()
+        auth = self._auth if keyed else None
+        try:
+            async with asyncio.timeout(seconds):
+                response = await self._http.send(
+                    # An API that redirects is not the one the key is for.
+                    request,
+                    auth=auth,
+                    stream=True,
+                    follow_redirects=not keyed,
+                )
+                try:
+                    content = await _all(response.aiter_bytes())
+                finally:
+                    await response.aclose()
+        except _NEVER_SENT as error:
+            raise Unreachable("WaveSpeed can't be reached.", sent=False) from _bare(error)
+        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+            raise Unreachable("WaveSpeed did not answer.", sent=True) from _bare(error)
+        pause = retry_after(response.headers.get("Retry-After"), time.time)
+        return Answer(response.status_code, pause, content, keyed)
+
+
+def connection_pool() -> httpx.AsyncClient:
+    """Connections for one or many `AsyncClient`s; whoever makes it closes it.
+
+    Without a ceiling: hundreds of edits wait at once, and each wait is bounded elsewhere.
+    """
+    return httpx.AsyncClient(
+        limits=httpx.Limits(max_connections=None, max_keepalive_connections=100),
+        headers={"User-Agent": "wavespeed-studio"},
+        # A proxy of the environment is for the world outside, not for a server on this machine.
+        mounts={f"all://{host}": None for host in ("127.0.0.1", "localhost", "[::1]")},
+    )
+
+
+class _Bearer(httpx.Auth):
+    """The key, where no `repr`, log line or traceback shows it; spaces, quotes and a leading
+    "Bearer " that came along with it are taken off."""
+
+    def __init__(self, api_key: str) -> None:
+        key = api_key.strip().strip("\"'").strip()
+        key = key[7:].strip() if key[:7].lower() == "bearer " else key
+        good = key.isascii() and key.isprintable() and key != "" and " " not in key
+        del api_key
+        if not good:
+            del key  # Tools that print a traceback with its variables must not find it.
+            raise BadKey("This is not a WaveSpeed API key.", status=401)
+        self.__value = f"Bearer {key}"
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        request.headers["Authorization"] = self.__value
+        yield request
+
+
+async def _all(chunks: AsyncIterator[bytes]) -> bytes:
+    content = bytearray()
+    async for chunk in chunks:
+        content += chunk
+        if len(content) > MAX_ANSWER_BYTES:
+            raise NotUnderstood("size")
+    return bytes(content)
+
+
+def _bare(error: BaseException) -> BaseException:
+    """The cause without its frames: the HTTP library's hold the headers, key and all."""
+    link: BaseException | None = error
+    while link is not None:
+        link.__traceback__ = None
+        link = link.__cause__ or link.__context__
+    return error
