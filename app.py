@@ -30,9 +30,9 @@ import gradio as gr
 from gradio.events import api
 from gradio.processing_utils import save_file_to_cache
 from gradio.utils import get_upload_folder, is_in_or_equal
-from wavespeed.sandbox import Sandbox, serve
 
 from wavespeed import AsyncClient, BadKey, Edit, InvalidEdit
+from wavespeed.sandbox import Sandbox, serve
 from wavespeed.studio import pieces, words
 from wavespeed.studio.run import Result, Run, details
 from wavespeed.studio.runner import Runner
@@ -143,7 +143,8 @@ def uploaded(image: gr.FileData | dict[str, Any]) -> str:
 
 def build(runner: Runner, *, engine: str, sandbox: bool) -> gr.Blocks:
     """The page over a runner; `engine` says in the banner who answers."""
-    with gr.Blocks(title=words.TITLE, analytics_enabled=False, delete_cache=(3600, 86400)) as page:
+    page = gr.Blocks(title=words.TITLE, analytics_enabled=False, delete_cache=(3600, 86400))
+    with page:
         run_id, revealed = gr.State(), gr.State(frozenset())
         gr.HTML(pieces.header(engine, sandbox=sandbox), elem_id="header", apply_default_css=False)
         with gr.Row(elem_id="columns"):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from .errors import EditFailed, NotUnderstood, WaveSpeedError, refusal
+from .errors import EditFailed, NotUnderstood, WaveSpeedError, quoting, refusal
 from .models import Prediction
 
 
@@ -105,8 +105,9 @@ def failure(prediction: Prediction) -> WaveSpeedError | None:
     if prediction.error_code in _NAMED:
         error = refusal(200, code=prediction.error_code, text=prediction.error)
     else:
-        words = prediction.error or f"The task ended as “{prediction.status}”."
-        error = EditFailed(words, code=prediction.error_code, prediction_id=prediction.id)
+        words = prediction.error or ("" if prediction.status == "failed" else prediction.status)
+        message = quoting("The edit failed.", words)
+        error = EditFailed(message, code=prediction.error_code, prediction_id=prediction.id)
     error.spent = "unknown"  # Refunded within 3 hours (documented), not seen yet.
     return error
 

@@ -122,8 +122,11 @@ class NotUnderstood(WaveSpeedError):
 
 
 class EditFailed(WaveSpeedError):
-    """The task ended without a picture. WaveSpeed refunds failed runs within 3 hours (documented),
-    which nobody has seen yet when this is raised: so `spent` is "unknown"."""
+    """The task ended without a picture; `str()` quotes the service.
+
+    WaveSpeed refunds failed runs within 3 hours (documented), which nobody has seen yet when this
+    is raised: so `spent` is "unknown".
+    """
 
     def __init__(self, message: str, *, code: int | None, prediction_id: str) -> None:
         super().__init__(message, spent="unknown", prediction_id=prediction_id)
@@ -153,8 +156,12 @@ def refusal(
     if code in (None, 0, 200):
         code = status
     kind, sentence = _kind(status, code, text, keyed)
-    message = f"{sentence} WaveSpeed says: {_short(text)}" if text else sentence
-    return kind(message, status=status, code=code, retry_after=retry_after)
+    return kind(quoting(sentence, text), status=status, code=code, retry_after=retry_after)
+
+
+def quoting(sentence: str, text: str) -> str:
+    """The sentence, with the service's own words where it said any."""
+    return f"{sentence} WaveSpeed says: {_short(text)}" if text else sentence
 
 
 def _kind(status: int, code: int | None, text: str, keyed: bool) -> tuple[type[Refused], str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator, Generator
 from typing import Any
@@ -118,7 +119,7 @@ class _Bearer(httpx.Auth):
 
     def __init__(self, api_key: str) -> None:
         key = api_key.strip().strip("\"'").strip()
-        key = key[7:].strip() if key[:7].lower() == "bearer " else key
+        key = re.sub(r"(?i)^bearer(\s+|$)", "", key)
         good = key.isascii() and key.isprintable() and key != "" and " " not in key
         del api_key
         if not good:

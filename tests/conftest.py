@@ -1,0 +1,77 @@
+"""What the tests share: the sandbox on a real socket, a client with short waits, pictures."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from wavespeed import AsyncClient, Edit, Event, Pace
+from wavespeed.sandbox import Sandbox, serve
+
+PHOTOS = Path(__file__).parent.parent / "wavespeed" / "studio" / "assets" / "photos"
+KEY = "ws-secret-key-0123456789"
+
+# The waits of the real thing, but short; what waits longer than a second says so in its test.
+QUICK = Pace(
+    deadline=8.0,
+    connect=2.0,
+    answer=1.5,
+    transfer=2.0,
+    sync=2.0,
+    tries=3,
+    shortest=0.05,
+    longest=0.1,
+    first_retry=0.02,
+    longest_retry=0.1,
+)
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    """The service, offline. A fault that nobody met fails the test."""
+    sandbox = Sandbox(seed=7, seconds=(0.1, 0.3), sync_limit=0.4)
+    yield sandbox
+    assert not sandbox.unmet, f"faults that nobody met: {sandbox.unmet}"
+
+
+@pytest.fixture
+def base_url(sandbox: Sandbox) -> Iterator[str]:
+    with serve(sandbox) as url:
+        yield url
+
+
+@pytest.fixture
+async def client(base_url: str) -> AsyncIterator[AsyncClient]:
+    async with AsyncClient(KEY, base_url=base_url, pace=QUICK) as client:
+        yield client
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    path = tmp_path / "cup.png"
+    Image.radial_gradient("L").convert("RGB").save(path)
+    return path
+
+
+@pytest.fixture
+def edit(photo: Path) -> Edit:
+    return Edit("make it black and white", (photo,))
+
+
+async def story(client: AsyncClient, edit: Edit) -> list[Event]:
+    """An edit from start to end, as its events."""
+    return [event async for event in client.edit(edit)]
+
+
+def patient(**waits: float) -> Pace:
+    """The short waits, some of them changed."""
+    return replace(QUICK, **waits)  # type: ignore[arg-type]

@@ -1,0 +1,125 @@
+"""The house holds its shape: imports run one way, no file outgrows its purpose."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+CLIENT = {"errors", "models", "pace", "images", "answers", "transport", "calls", "client"}
+STUDIO = {"run", "outputs", "words", "pieces", "theme", "settings", "runner"}
+FOREIGN = {
+    "gradio",
+    "httpx",
+    "sqlite3",
+    "PIL",
+    "pillow_heif",
+    "jinja2",
+    "numpy",
+    "starlette",
+    "uvicorn",
+}
+
+# Each file with what of ours, and of the libraries we declare, it may import.
+MAY: dict[str, set[str]] = {
+    "app": {"wavespeed", "gradio"} | {f"studio.{name}" for name in STUDIO} | {"sandbox"},
+    "errors": set(),
+    "models": {"errors"},
+    "pace": {"errors"},
+    "images": {"errors", "models", "PIL", "pillow_heif"},
+    "answers": {"errors", "models"},
+    "transport": {"errors", "pace", "answers", "httpx"},
+    "calls": {"errors", "models", "pace", "answers", "transport"},
+    "client": {"errors", "models", "pace", "images", "answers", "transport", "calls", "httpx"},
+    "studio.run": {"wavespeed"},
+    "studio.settings": {"wavespeed"},
+    "studio.outputs": {"wavespeed", "studio.run", "PIL"},
+    "studio.words": {"wavespeed", "studio.run", "studio.outputs"},
+    "studio.pieces": {"studio.run", "studio.words", "jinja2"},
+    "studio.theme": {"gradio"},
+    "studio.runner": {"wavespeed", "studio.run", "studio.outputs"},
+}
+SANDBOX = {"starlette", "uvicorn", "PIL", "numpy"}
+CEILING = 400
+WHOLE = 4000
+
+
+def sources() -> list[Path]:
+    return [ROOT / "app.py", *sorted((ROOT / "wavespeed").rglob("*.py"))]
+
+
+def name(path: Path) -> str:
+    """app, errors, studio.run, sandbox.wire, …; a package is its own name."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    parts = parts[1:] if parts[0] == "wavespeed" else parts
+    return ".".join(part for part in parts if part != "__init__") or "wavespeed"
+
+
+def imported(path: Path) -> set[str]:
+    """What a file imports of ours (by `name`) and of the libraries."""
+    own = path.relative_to(ROOT).with_suffix("").parts
+    package = own[:-1]
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            modules = [alias.name.split(".") for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = list(package[: len(package) - node.level + 1]) if node.level else []
+            base += node.module.split(".") if node.module else []
+            modules = [[*base, alias.name] for alias in node.names]
+        else:
+            continue
+        found |= {short(module) for module in modules}
+    return found - {""}
+
+
+def short(module: list[str]) -> str:
+    if module[0] in FOREIGN:
+        return module[0]
+    if module[0] != "wavespeed":
+        return ""
+    rest = module[1:]
+    for package in ("studio", "sandbox"):
+        if rest[:1] == [package]:
+            is_module = len(rest) > 1 and (ROOT / "wavespeed" / package / f"{rest[1]}.py").exists()
+            return ".".join(rest[:2]) if is_module else package
+    return rest[0] if rest and rest[0] in CLIENT else "wavespeed"
+
+
+@pytest.mark.parametrize("path", sources(), ids=name)
+def test_imports_run_one_way(path: Path) -> None:
+    module = name(path)
+    if module in ("wavespeed", "studio"):
+        allowed = CLIENT if module == "wavespeed" else set()
+    elif module.startswith("sandbox"):
+        allowed = SANDBOX | {used for used in imported(path) if used.startswith("sandbox")}
+    else:
+        allowed = MAY[module]
+    assert imported(path) <= allowed, f"{module} may not import {imported(path) - allowed}"
+
+
+@pytest.mark.parametrize("path", sources(), ids=name)
+def test_no_file_outgrows_its_purpose(path: Path) -> None:
+    lines = len(path.read_text(encoding="utf-8").splitlines())
+    assert lines <= CEILING, f"{name(path)} has {lines} lines"
+
+
+def test_the_whole_program_stays_small() -> None:
+    whole = sum(len(path.read_text(encoding="utf-8").splitlines()) for path in sources())
+    assert whole <= WHOLE
+
+
+def test_nobody_but_main_knows_the_sandbox() -> None:
+    for path in sources():
+        if name(path).startswith("sandbox"):
+            continue
+        text = path.read_text(encoding="utf-8")
+        tree = ast.parse(text)
+        branches = [
+            node
+            for node in ast.walk(tree)
+            if isinstance(node, ast.If) and "sandbox" in ast.unparse(node.test).lower()
+        ]
+        assert not branches, f"{name(path)} asks whether it is the sandbox"

@@ -1,0 +1,311 @@
+"""The real page in Chromium: what a person does, and what a person then sees."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
+
+from tests import chromium
+from tests.apps import App, served
+from tests.conftest import PHOTOS
+from tests.service import KEY, Service, running
+
+EditPicture = Callable[..., None]
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    """The page as `make run` starts it without a key: over its sandbox."""
+    with served(tmp_path_factory.mktemp("app")) as app:
+        yield app
+
+
+@pytest.fixture(scope="module")
+def playwright() -> Iterator[Playwright]:
+    with sync_playwright() as playwright:
+        yield playwright
+
+
+@pytest.fixture(scope="module")
+def browser(playwright: Playwright) -> Iterator[Browser]:
+    browser = playwright.chromium.launch(executable_path=chromium.find(), args=chromium.ARGS)
+    yield browser
+    browser.close()
+
+
+@pytest.fixture
+def page(app: App, browser: Browser) -> Iterator[Page]:
+    yield from opened(app, browser)
+
+
+def opened(app: App, browser: Browser) -> Iterator[Page]:
+    """A fresh visitor. Any script error on the page fails the test."""
+    context = browser.new_context(viewport={"width": 1440, "height": 900})
+    page = context.new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto(app.url)
+    expect(page.locator("#edit")).to_be_visible()
+    yield page
+    assert not errors
+    context.close()
+
+
+def drop(page: Page, *files: Path | str) -> None:
+    page.locator("#inputs input[type=file]").first.set_input_files([str(file) for file in files])
+    expect(page.locator("#inputs img")).to_have_count(len(files))
+
+
+def ask(page: Page, prompt: str, *files: Path) -> None:
+    """Drops the pictures, writes the prompt, presses Edit."""
+    drop(page, *(files or (PHOTOS / "coffee.jpg",)))
+    page.locator("#prompt textarea").fill(prompt)
+    page.locator("#edit").click()
+
+
+def result(page: Page) -> object:
+    return page.locator("#results img")
+
+
+def test_from_drop_to_result_with_status_flag_and_timings(page: Page) -> None:
+    expect(page.locator("#engine")).to_have_text("Sandbox: simple filters, not the model")
+    expect(page.locator("#results")).to_contain_text("Your result appears here")
+
+    ask(page, "make it black and white")
+
+    expect(page.locator("#status .ws-run")).to_be_visible()
+    expect(page.locator("#status .ws-run")).to_contain_text(re.compile(r"Queue|Process"))
+    picture = page.locator("#results img")
+    expect(picture).to_be_visible(timeout=15_000)
+    expect(page.locator("#status")).to_contain_text(re.compile(r"Done in \d+\.\d s\. \$0\.02 was"))
+    expect(page.locator("#results")).to_contain_text("Not flagged")
+    expect(picture).to_have_attribute("alt", "Result: make it black and white")
+    for part in ("Prepare", "Upload", "Queue", "Inference", "Download", "Total"):
+        expect(page.locator(".ws-legend")).to_contain_text(re.compile(rf"{part}\s*\d+\.\d s"))
+    assert page.evaluate("document.querySelector('#results img').naturalWidth") == 600
+    expect(page.locator("#edit")).to_be_visible()
+    expect(page.locator("#stop")).to_be_hidden()
+
+
+def test_the_downloaded_file_is_the_grey_picture(page: Page, tmp_path: Path) -> None:
+    ask(page, "make it black and white")
+    link = page.get_by_role("link", name="Download")
+    with page.expect_download() as download:
+        link.click(timeout=15_000)
+    path = tmp_path / download.value.suggested_filename
+    download.value.save_as(path)
+
+    assert re.fullmatch(r"\d{6}-make-it-black-and-white-1(-\d+)?\.png", path.name)
+    red, green, blue = Image.open(path).convert("RGB").crop((0, 0, 300, 200)).split()
+    assert red.tobytes() == green.tobytes() == blue.tobytes()
+
+
+def test_seconds_tick_without_the_server(page: Page) -> None:
+    ask(page, "warm [[slow]]")
+    ticking = page.locator("#status .ws-run b")
+    expect(ticking).to_be_visible()
+    page.locator("#status .ws-run", has_text="Process").wait_for(timeout=15_000)
+    first = float(ticking.inner_text().split()[0])
+    expect(ticking).not_to_have_text(f"{first:.1f} s", timeout=1000)
+    assert float(ticking.inner_text().split()[0]) > first
+
+
+def test_a_double_click_makes_one_edit_and_does_not_stop_it(app: App, page: Page) -> None:
+    before = app.log().count(": running, prepare")
+    drop(page, PHOTOS / "coffee.jpg")
+    page.locator("#prompt textarea").fill("sepia")
+    page.locator("#edit").dblclick()
+    expect(page.locator("#results img")).to_be_visible(timeout=15_000)
+    started = {line.split()[4] for line in app.log().splitlines() if "running, prepare" in line}
+    assert app.log().count(": running, prepare") > before
+    assert len(started - app.seen) == 1
+
+
+@pytest.mark.parametrize("keys", ["Control+Enter", "Meta+Enter", "Shift+Enter"])
+def test_the_keyboard_edits(page: Page, keys: str) -> None:
+    drop(page, PHOTOS / "chelsea.jpg")
+    page.locator("#prompt textarea").press_sequentially("sepia")
+    page.keyboard.press(keys)
+    expect(page.locator("#results img")).to_be_visible(timeout=15_000)
+    expect(page.locator("#results img")).to_have_attribute("alt", "Result: sepia")
+
+
+@pytest.mark.parametrize(
+    ("files", "prompt", "note", "said"),
+    [
+        (0, "sepia", "#inputs-note", "Add a picture first."),
+        (5, "sepia", "#inputs-note", "5 pictures are too many"),
+        (1, "   ", "#prompt-note", "Say what should change."),
+        (1, "x" * 32_001, "#prompt-note", "32,001 characters; 32,000 is the most"),
+    ],
+)
+def test_bad_input_is_told_beside_its_field_before_anything_is_sent(
+    page: Page, files: int, prompt: str, note: str, said: str
+) -> None:
+    if files:
+        drop(page, *[PHOTOS / "coffee.jpg"] * files)
+    page.locator("#prompt textarea").fill(prompt)
+    page.locator("#edit").click()
+    expect(page.locator(note)).to_contain_text(said)
+    expect(page.locator("#status")).to_contain_text("Ready.")
+
+
+def test_a_file_that_is_no_picture_is_told_beside_the_pictures(page: Page, tmp_path: Path) -> None:
+    fake = tmp_path / "holiday.jpg"
+    fake.write_text("this is no picture")
+    page.locator("#inputs input[type=file]").first.set_input_files(str(fake))
+    page.wait_for_timeout(500)
+    page.locator("#prompt textarea").fill("sepia")
+    page.locator("#edit").click()
+    expect(page.locator("#inputs-note")).to_contain_text("holiday.jpg")
+    expect(page.locator("#inputs-note")).not_to_contain_text("/")
+    expect(page.locator("#edit")).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("prompt", "what", "money"),
+    [
+        ("[[moderated]]", "refused by content moderation", "Nothing was spent."),
+        ("[[nocredit]]", "out of credit", "Nothing was spent."),
+        ("[[fail]]", "The edit failed.", "WaveSpeed refunds failed runs within 3 hours."),
+        ("[[outage]]", "We don't know whether WaveSpeed accepted this", "It is not known"),
+    ],
+)
+def test_an_error_says_what_happened_the_money_and_what_to_do(
+    page: Page, prompt: str, what: str, money: str
+) -> None:
+    ask(page, f"warm {prompt}")
+    problem = page.locator("#results .ws-problem")
+    expect(problem).to_contain_text(what, timeout=15_000)
+    expect(problem.locator(".ws-money")).to_contain_text(money)
+    expect(problem).not_to_contain_text("Traceback")
+    expect(page.locator("#edit")).to_be_visible()
+    expect(page.locator("#prompt textarea")).to_have_value(f"warm {prompt}")
+    expect(page.locator("#inputs img")).to_have_count(1)
+
+
+def test_a_rate_limit_is_seen_and_waited_out(page: Page) -> None:
+    ask(page, "sepia [[ratelimit]]")
+    expect(page.locator("#status")).to_contain_text("Next try in", timeout=10_000)
+    expect(page.locator("#status")).to_contain_text("Nothing was spent so far.")
+    expect(page.locator("#results img")).to_be_visible(timeout=30_000)
+
+
+def test_a_flagged_picture_stays_covered_until_someone_asks(page: Page) -> None:
+    fetched: list[str] = []
+    page.on("response", lambda response: fetched.append(response.url))
+    ask(page, "warm [[nsfw]]")
+    expect(page.locator("#results")).to_contain_text("Flagged", timeout=15_000)
+    expect(page.locator("#results .ws-cover")).to_be_visible()
+    assert not [url for url in fetched if "warm-nsfw" in url]
+    assert "warm-nsfw" not in page.content()
+
+    page.get_by_role("button", name="Show anyway").click()
+    expect(page.locator("#results .ws-cover")).to_have_count(0)
+    expect(page.get_by_role("link", name="Download")).to_be_visible()
+    assert [url for url in fetched if "warm-nsfw" in url]
+
+    page.get_by_role("button", name="Cover again").click()
+    expect(page.locator("#results .ws-cover")).to_be_visible()
+    assert "warm-nsfw" not in page.content()
+
+
+def test_after_the_submission_stop_only_ends_the_watching_and_says_so(page: Page) -> None:
+    ask(page, "warm [[stuck]]")
+    stop = page.locator("#stop")
+    expect(stop).to_have_text("Stop watching", timeout=10_000)
+    page.wait_for_timeout(700)
+    stop.click()
+    expect(page.locator("#status")).to_contain_text("goes on at WaveSpeed and will be billed")
+    expect(page.locator("#edit")).to_be_visible()
+
+
+def test_a_stop_while_nothing_was_accepted_ends_the_edit_for_nothing(page: Page) -> None:
+    ask(page, "neon [[ratelimit]]")
+    expect(page.locator("#status")).to_contain_text("Next try in", timeout=10_000)
+    page.keyboard.press("Escape")
+    expect(page.locator("#status")).to_contain_text("Stopped before anything was sent.")
+    expect(page.locator("#status")).to_contain_text("Nothing was spent.")
+    expect(page.locator("#edit")).to_be_visible()
+
+
+HOSTILE = (
+    "warm <img src=x onerror=window.hit=1> ${window.hit=2} `${window.hit=3}` {{value}} \\x \\u"
+)
+
+
+def test_markup_and_templates_in_a_prompt_stay_text(page: Page) -> None:
+    ask(page, HOSTILE)
+    picture = page.locator("#results img")
+    expect(picture).to_be_visible(timeout=15_000)
+    expect(picture).to_have_attribute("alt", f"Result: {HOSTILE}")
+    assert page.evaluate("window.hit") is None
+
+
+def test_markup_in_a_file_name_stays_text(page: Page, tmp_path: Path) -> None:
+    fake = tmp_path / "<b onclick=x>${window.hit=1}.jpg"
+    fake.write_text("no picture")
+    page.locator("#inputs input[type=file]").first.set_input_files(str(fake))
+    page.wait_for_timeout(500)
+    page.locator("#prompt textarea").fill("sepia")
+    page.locator("#edit").click()
+    expect(page.locator("#inputs-note")).to_contain_text(".jpg")
+    assert page.locator("#inputs-note b").count() == 0
+    assert page.evaluate("window.hit") is None
+
+
+def test_the_page_asks_nobody_but_its_own_server(app: App, browser: Browser) -> None:
+    context = browser.new_context()
+    page = context.new_page()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(app.url)
+    ask(page, "sepia")
+    expect(page.locator("#results img")).to_be_visible(timeout=15_000)
+    context.close()
+    strangers = [url for url in asked if not url.startswith((app.url, "data:", "blob:"))]
+    assert not strangers
+
+
+def test_on_a_phone_nothing_is_wider_than_the_screen(app: App, browser: Browser) -> None:
+    context = browser.new_context(viewport={"width": 390, "height": 844})
+    page = context.new_page()
+    page.goto(app.url)
+    ask(page, "sepia")
+    expect(page.locator("#results img")).to_be_visible(timeout=15_000)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    context.close()
+
+
+def test_with_a_key_the_same_page_asks_the_real_service_as_documented(
+    browser: Browser, tmp_path: Path
+) -> None:
+    service = Service(seconds=1.5, nsfw=None)
+    with (
+        running(service) as url,
+        served(tmp_path, WAVESPEED_API_KEY=KEY, WAVESPEED_BASE_URL=url) as app,
+    ):
+        for page in opened(app, browser):
+            expect(page.locator("#engine")).to_have_text("127.0.0.1")
+            ask(page, "make it black and white", PHOTOS / "coffee.jpg", PHOTOS / "rocket.jpg")
+            expect(page.locator("#results img")).to_be_visible(timeout=15_000)
+            expect(page.locator("#results")).to_contain_text("Not checked")
+            assert KEY not in page.content()
+        log = app.log()
+    assert service.breaches == []
+    assert len(service.submissions) == 1
+    assert len(service.submissions[0]["images"]) == 2
+    assert KEY not in log
+    assert next(iter(tmp_path.rglob("*.png")), None)
+
+
+def test_no_chromium_but_the_machines_own_is_needed() -> None:
+    path = chromium.find()
+    assert path
+    assert subprocess.run([path, "--version"], capture_output=True).returncode == 0

@@ -1,0 +1,77 @@
+"""The environment: read once, and one clear line where it makes no sense."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from wavespeed.studio.settings import BadSetting, Settings, from_environment
+
+ROOT = Path(__file__).parent.parent
+MALFORMED = [
+    ("GRADIO_SERVER_PORT", "abc"),
+    ("GRADIO_SERVER_PORT", "0"),
+    ("GRADIO_SERVER_PORT", "65536"),
+    ("WAVESPEED_BASE_URL", "api.wavespeed.ai"),
+    ("WAVESPEED_BASE_URL", "ftp://api.wavespeed.ai"),
+    ("WAVESPEED_BASE_URL", "https://"),
+    ("WAVESPEED_BASE_URL", "https://x:port"),
+    ("WAVESPEED_BASE_URL", "https://user:secret@api.wavespeed.ai"),
+    ("WAVESPEED_BASE_URL", "https://api.wavespeed.ai/?a=b"),
+    ("WAVESPEED_BASE_URL", "http://api.wavespeed.ai"),
+]
+
+
+def test_nothing_set_means_the_sandbox_on_this_machine() -> None:
+    assert from_environment({}) == Settings()
+    assert from_environment({"WAVESPEED_API_KEY": " ", "GRADIO_SERVER_PORT": ""}) == Settings()
+    assert Settings().api_key is None
+
+
+def test_everything_set_is_taken() -> None:
+    settings = from_environment(
+        {
+            "WAVESPEED_API_KEY": "k",
+            "WAVESPEED_BASE_URL": "http://127.0.0.1:9/",
+            "WAVESPEED_DATA_DIR": "/somewhere",
+            "GRADIO_SERVER_NAME": "0.0.0.0",
+            "GRADIO_SERVER_PORT": "8000",
+        }
+    )
+    assert settings == Settings("k", "http://127.0.0.1:9", Path("/somewhere"), "0.0.0.0", 8000)
+    assert "'k'" not in repr(settings)
+
+
+@pytest.mark.parametrize(("name", "value"), MALFORMED)
+def test_a_malformed_value_is_named_but_not_repeated(name: str, value: str) -> None:
+    with pytest.raises(BadSetting) as caught:
+        from_environment({name: value})
+    assert name in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("GRADIO_SERVER_PORT", "abc"),
+        ("WAVESPEED_BASE_URL", "nonsense"),
+        ("WAVESPEED_API_KEY", "two words"),
+    ],
+)
+def test_the_start_ends_with_one_line_and_no_traceback(name: str, value: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "app.py"],
+        cwd=ROOT,
+        env=os.environ | {name: value},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith(name)
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert value not in done.stderr
