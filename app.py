@@ -13,6 +13,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import ExitStack, aclosing, asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -141,16 +142,20 @@ def uploaded(image: gr.FileData | dict[str, Any]) -> str:
 # --- Layout and wiring ------------------------------------------------------------------------
 
 
+# Markup of our own, without Gradio's styles for prose.
+drawn = partial(gr.HTML, apply_default_css=False)
+
+
 def build(runner: Runner, *, engine: str, sandbox: bool) -> gr.Blocks:
     """The page over a runner; `engine` says in the banner who answers."""
     page = gr.Blocks(title=words.TITLE, analytics_enabled=False, delete_cache=(3600, 86400))
     with page:
         run_id, revealed = gr.State(), gr.State(frozenset())
-        gr.HTML(pieces.header(engine, sandbox=sandbox), elem_id="header", apply_default_css=False)
+        drawn(pieces.header(engine, sandbox=sandbox), elem_id="header")
         with gr.Row(elem_id="columns"):
             with gr.Column(elem_id="ask"):
                 with gr.Column(elem_classes="ws-card"):
-                    gr.HTML(pieces.heading(words.PICTURES, words.PICTURES_HINT))
+                    drawn(pieces.heading(words.PICTURES, words.PICTURES_HINT))
                     inputs = gr.Gallery(
                         elem_id="inputs",
                         label=words.PICTURES,
@@ -160,12 +165,13 @@ def build(runner: Runner, *, engine: str, sandbox: bool) -> gr.Blocks:
                         file_types=["image"],
                         sources=["upload", "clipboard", "webcam"],
                         columns=4,
-                        height=176,
+                        height=144,
+                        fit_columns=False,
                         object_fit="cover",
                         buttons=[],
                     )
-                    inputs_note = gr.HTML(elem_id="inputs-note")
-                    gr.HTML(pieces.heading(words.PROMPT))
+                    inputs_note = drawn(elem_id="inputs-note")
+                    drawn(pieces.heading(words.PROMPT), elem_id="prompt-heading")
                     prompt = gr.Textbox(
                         elem_id="prompt",
                         label=words.PROMPT,
@@ -174,21 +180,20 @@ def build(runner: Runner, *, engine: str, sandbox: bool) -> gr.Blocks:
                         lines=4,
                         max_lines=12,
                     )
-                    prompt_note = gr.HTML(elem_id="prompt-note")
+                    prompt_note = drawn(elem_id="prompt-note")
                 with gr.Column(elem_classes="ws-card"):
                     with gr.Row(elem_id="buttons"):
                         edit = gr.Button(words.edit_button(), variant="primary", elem_id="edit")
                         stop = gr.Button(words.STOP, elem_id="stop", visible="hidden")
-                    gr.HTML(pieces.keys())
+                    drawn(pieces.keys())
                     with gr.Accordion(words.ADVANCED, open=False):
                         sync_mode = gr.Checkbox(label=words.SYNC, info=words.SYNC_INFO)
                         base64_output = gr.Checkbox(label=words.BASE64, info=words.BASE64_INFO)
             with gr.Column(elem_id="answer", elem_classes="ws-card"):
-                status = gr.HTML(pieces.status(None), elem_id="status", apply_default_css=False)
-                results = gr.HTML(
+                status = drawn(pieces.status(None), elem_id="status")
+                results = drawn(
                     pieces.results(None, {}, shown=frozenset()),
                     elem_id="results",
-                    apply_default_css=False,
                     js_on_load=pieces.asset("results.js"),
                 )
         shown = [run_id, revealed, status, results, edit, stop, inputs_note, prompt_note]

@@ -27,8 +27,7 @@ MAX_PIXELS = 100_000_000
 
 # Pillow knows forty more (EPS, PSD, …): parsers that hostile bytes shall never reach.
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF")
-# Where people say it otherwise. MPO is a phone's JPEG with a second picture behind the first.
-NAMES = {"WEBP": "WebP", "HEIF": "HEIC", "MPO": "JPEG"}
+NAMES = {"WEBP": "WebP", "HEIF": "HEIC", "MPO": "JPEG"}  # MPO: a JPEG with a second one behind.
 # EXIF's orientations that are not upright, and what makes them so.
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -102,18 +101,18 @@ def _read(path: Path) -> bytes:
 def _prepared(content: bytes, stem: str) -> models.Image:
     _check_png_header(content)
     with Image.open(io.BytesIO(content), formats=FORMATS) as picture:
-        size = picture.size
-        _check_size(size)
+        _check_size(picture.size)
+        size, target = picture.size, _reduced(picture.size)
         # The decoders of HEIC and TIFF turn the pixels themselves, and then forget it.
         turned = picture.info.get("original_orientation") in TURNS
         turned |= getattr(picture, "tag_v2", {}).get(ExifTags.Base.Orientation) in TURNS
         if picture.format in ("JPEG", "MPO"):
-            picture.draft(None, _reduced(size))  # Decodes 1/2, 1/4 or 1/8 where that will do.
+            picture.draft(None, target)  # Decodes 1/2, 1/4 or 1/8 where that will do.
         picture.load()
         orientation = _orientation(picture)
         located = _tells_place(picture, content)
-        as_is = orientation == 1 and not located and _is_plain(picture, content)
-        small = None if as_is else _upright_srgb(picture, _reduced(size), orientation)
+        as_is = size == target and orientation == 1 and not located and _is_plain(picture, content)
+        small = None if as_is else _upright_srgb(picture, target, orientation)
         format = format_before = NAMES.get(picture.format or "", picture.format or "")
     size_before = size_sent = size[::-1] if orientation >= 5 else size
     if small is not None:
@@ -173,11 +172,12 @@ def _tells_place(picture: ImageFile.ImageFile, content: bytes) -> bool:
 
 
 def _is_plain(picture: ImageFile.ImageFile, content: bytes) -> bool:
-    """A small JPEG or PNG, still and complete, with nothing in it that can't be looked through.
+    """A light JPEG or PNG, still and complete, with nothing in it that can't be looked through.
 
     Not CMYK or 16-bit grey: naive readers, maybe the service's, show one inverted, the other
-    white. Not MPO: some refuse it."""
-    if max(picture.size) > MAX_EDGE or len(content) > MAX_BYTES:
+    white. Not MPO: some refuse it.
+    """
+    if len(content) > MAX_BYTES:
         return False
     if picture.format == "JPEG":
         # Behind the end of a phone's JPEG there can be a film that knows the place.
@@ -197,8 +197,7 @@ def _upright_srgb(picture: Image.Image, size: tuple[int, int], orientation: int)
     """As RGB, or RGBA if any of it is transparent."""
     profile = picture.info.get("icc_profile")
     # HAMMING takes less than half the time of LANCZOS and is hard to tell from it.
-    picture = _eight_bit(picture).resize(size, Image.Resampling.HAMMING)
-    picture = _srgb(picture, profile)
+    picture = _srgb(_eight_bit(picture).resize(size, Image.Resampling.HAMMING), profile)
     return picture.transpose(TURNS[orientation]) if orientation != 1 else picture
 
 
@@ -212,7 +211,7 @@ def _eight_bit(picture: Image.Image) -> Image.Image:
         picture = picture.convert("RGBA")
         opaque = picture.getchannel("A").getextrema() == (255, 255)
         return picture.convert("RGB") if opaque else picture
-    return picture if picture.mode in ("L", "CMYK") else picture.convert("RGB")
+    return picture if picture.mode in ("L", "RGB", "CMYK") else picture.convert("RGB")
 
 
 def _from_deep_grey(picture: Image.Image) -> Image.Image:

@@ -8,8 +8,9 @@ MARK = "sandbox"
 
 def mark(picture: Image.Image) -> Image.Image:
     """The word in the lower right corner. Where it does not fit, the picture gets a margin."""
-    font = ImageFont.load_default(max(13, min(picture.size) / 34))
-    gap = round(font.size / 2)
+    letters = max(14, min(picture.size) / 30)
+    font = ImageFont.load_default(letters)
+    gap = round(letters / 2)
     left, top, right, bottom = font.getbbox(MARK)
     width, height = round(right - left) + 2 * gap, round(bottom - top) + 2 * gap
     size = (max(picture.width, width + 2 * gap), max(picture.height, height + 2 * gap))
@@ -27,7 +28,7 @@ def mark(picture: Image.Image) -> Image.Image:
 def caption(picture: Image.Image, text: str) -> Image.Image:
     """White letters with a dark outline along the lower edge, as large as they fit."""
     text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    size = min(picture.size) / 9
+    size = min(picture.size) / 10
     lines = _lines(text, size, picture.width * 0.9)
     while len(lines) > 2 and size > 12:
         size *= 0.8

@@ -15,14 +15,15 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageOps
 
-from .effects import mild, to_image, to_pixels, wanted
+from .effects import mild, to_image, to_pixels
 from .lettering import mark
-from .several import blend_palettes, join, joins
+from .prompt import joins, wanted
+from .several import blend_palettes, join
 
 FETCH_SECONDS = 5.0
 FETCH_BYTES = 20 * 1024 * 1024  # The smallest of the limits that the service documents.
 PIXELS = 64_000_000
-SHORTEST_EDGE, LONGEST_EDGE = 256, 1536  # Of the long side: below, the mark would not be legible.
+SHORTEST_EDGE, LONGEST_EDGE = 256, 1024  # Of the long side; below, the mark is illegible.
 
 
 class Unreadable(Exception):
@@ -42,11 +43,11 @@ def fetch(url: str) -> bytes:
 
 
 def edit(prompt: str, images: Sequence[bytes]) -> bytes:
-    """The first image, edited by the words of the prompt. A PNG of at most 1536 px."""
+    """The first image, edited by the words of the prompt. A PNG of 256 to 1024 px."""
     first, *others = [_open(image) for image in images]
     effects = wanted(prompt)
     if others:
-        first = join([first, *others]) if joins(prompt) else blend_palettes(first, others)
+        first = _fit(join([first, *others])) if joins(prompt) else blend_palettes(first, others)
     pixels = to_pixels(first)
     for effect in effects or ([] if others else [mild]):
         pixels = np.clip(effect(pixels), 0, 1)

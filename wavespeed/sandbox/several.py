@@ -1,6 +1,5 @@
 """More than one picture: the palette of the others for the first, or all of them in one."""
 
-import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -8,10 +7,6 @@ from PIL import Image
 
 from .effects import Pixels, to_image, to_pixels
 
-_JOINING = re.compile(
-    r"\b(?:collage|combined?|side[ -]by[ -]side|next to each other|join(?:ed)?|stitch(?:ed)?|merged?)\b",
-    re.IGNORECASE,
-)
 GAP = 0.012  # Of the width or height that all share.
 
 # Ottosson's Oklab, where lightness and the two axes of colour are independent enough to be moved
@@ -32,10 +27,6 @@ _LAB = np.array(
     ],
     np.float32,
 )
-
-
-def joins(prompt: str) -> bool:
-    return _JOINING.search(prompt) is not None
 
 
 def join(pictures: Sequence[Image.Image]) -> Image.Image:
@@ -64,7 +55,7 @@ def _to_lab(pixels: Pixels) -> Pixels:
 
 
 def _from_lab(lab: Pixels) -> Pixels:
-    linear = (lab @ np.linalg.inv(_LAB).T) ** 3 @ np.linalg.inv(_CONES).T
+    linear: Pixels = (lab @ np.linalg.inv(_LAB).T) ** 3 @ np.linalg.inv(_CONES).T
     return np.clip(linear, 0, 1) ** (1 / 2.2)
 
 

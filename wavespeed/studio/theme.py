@@ -44,7 +44,6 @@ _DARK = {
     "border_color_primary": "#2b2b2b",
     "border_color_accent": "#6cb0ff",
     "block_border_color": "#2b2b2b",
-    "color_accent": "#6cb0ff",
     "color_accent_soft": "#16283c",
     "input_background_fill": "#161616",
     "input_border_color": "#6e6e6e",
