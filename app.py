@@ -165,7 +165,7 @@ def build(runner: Runner, *, engine: str, sandbox: bool) -> gr.Blocks:
                         file_types=["image"],
                         sources=["upload", "clipboard", "webcam"],
                         columns=4,
-                        height=144,
+                        height=128,
                         fit_columns=False,
                         object_fit="cover",
                         buttons=[],
@@ -296,6 +296,7 @@ def main(settings: Settings) -> None:
                 css=pieces.asset("page.css"),
                 js=pieces.asset("page.js"),
                 footer_links=["api"],
+                i18n=gr.I18n(en=words.GRADIO),
             )
         except OSError as error:
             sys.exit(f"The page can't be served at port {settings.server_port}: {error}")

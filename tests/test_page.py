@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -236,6 +237,23 @@ def test_a_stop_while_nothing_was_accepted_ends_the_edit_for_nothing(page: Page)
     expect(page.locator("#status")).to_contain_text("Stopped before anything was sent.")
     expect(page.locator("#status")).to_contain_text("Nothing was spent.")
     expect(page.locator("#edit")).to_be_visible()
+
+
+def test_closing_the_tab_ends_the_watching_and_not_the_edit(app: App, browser: Browser) -> None:
+    before = runs(app)
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(app.url)
+    ask(page, "sketch")
+    expect(page.locator("#status .ws-run", has_text="Queue")).to_be_visible(timeout=10_000)
+    context.close()
+
+    [run_id] = runs(app) - before
+    deadline = time.monotonic() + 15
+    while not re.search(rf"{run_id} .*: done", app.log()):
+        assert time.monotonic() < deadline, "the run ended with its tab"
+        time.sleep(0.1)
+    assert "Traceback" not in app.log()
 
 
 HOSTILE = (

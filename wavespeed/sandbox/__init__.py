@@ -1,7 +1,7 @@
 """WaveSpeed, offline: its REST API on a loopback socket, with simple filters for the model.
 
-    with serve(Sandbox()) as url:                  # or: python -m wavespeed.sandbox --port 8765
-        ...                                        # any client of the service, any key but `invalid`
+    with serve(Sandbox()) as url:  # or: python -m wavespeed.sandbox --port 8765
+        ...  # any client of the service, with any key but `invalid`
 
 The words of the prompt choose the filters (`prompt.EFFECTS`), in the order they stand. A prompt
 that says none of them gets a mild grade. Further images lend the first one their palette, or are

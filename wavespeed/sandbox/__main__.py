@@ -15,10 +15,12 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=8765, help="0 takes a free one (%(default)s)")
     given = parser.parse_args()
     try:
-        with serve(Sandbox(), host=given.host, port=given.port) as url:
+        with (
+            contextlib.suppress(KeyboardInterrupt),
+            serve(Sandbox(), host=given.host, port=given.port) as url,
+        ):
             print(f"WaveSpeed sandbox on {url}", flush=True)  # noqa: T201 - what it is for
-            with contextlib.suppress(KeyboardInterrupt):
-                threading.Event().wait()
+            threading.Event().wait()
     except OSError as error:
         parser.exit(1, f"Cannot listen there: {error}\n")
 

@@ -151,7 +151,7 @@ def posterise(pixels: Pixels) -> Pixels:
 
 def cartoon(pixels: Pixels) -> Pixels:
     flat = saturate(_strokes(_strokes(pixels, 0.004), 0.003), 1.5)
-    ink = np.clip(_edges(flat) * 2 - 0.6, 0, 0.9)
+    ink: Pixels = np.clip(_edges(flat) * 2 - 0.6, 0, 0.9)
     return _mix(flat, _levels(flat, 6), 0.7) * (1 - ink)
 
 
@@ -196,7 +196,8 @@ def lettered(pixels: Pixels, text: str) -> Pixels:
 
 def _luma(pixels: Pixels) -> Pixels:
     """Perceived light, without the axis of channels."""
-    return 0.299 * pixels[..., 0] + 0.587 * pixels[..., 1] + 0.114 * pixels[..., 2]
+    luma: Pixels = 0.299 * pixels[..., 0] + 0.587 * pixels[..., 1] + 0.114 * pixels[..., 2]
+    return luma
 
 
 def _grey(pixels: Pixels) -> Pixels:

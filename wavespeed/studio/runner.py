@@ -93,6 +93,8 @@ class Runner:
                 self._publish(run.after(Stopped(time.monotonic() - began)))
             raise
         except WaveSpeedError as error:
+            if run.prediction is not None:
+                error.prediction_id = run.prediction.id
             log.warning("run %s: %s", run.id, error, exc_info=error)
             self._publish(run.after(Failed(time.monotonic() - began, error)))
         except Exception as error:  # Whatever broke, a run ends in words.

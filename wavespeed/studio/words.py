@@ -35,7 +35,12 @@ TITLE = "Image edit"
 SANDBOX = "Sandbox: simple filters, not the model"
 PICTURES, PICTURES_HINT = "Pictures", f"1 to {MAX_IMAGES}, the first is edited"
 PROMPT, PROMPT_HINT = "What should change?", "Make it black and white with a strong contrast"
-EDIT, STOP, EDITING = "Edit", "Stop", "Editing"
+EDIT, STOP = "Edit", "Stop"
+GRADIO = {
+    "upload_text.drop_gallery": "Drop or paste pictures",
+    "upload_text.click_to_upload": "choose files",
+}
+"""Words of Gradio's own that we put better."""
 STOP_WATCHING = "Stop watching"
 ADVANCED = "Advanced"
 SYNC = "Sync mode"

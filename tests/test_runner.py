@@ -1,0 +1,185 @@
+"""Runs belong to the server: who watches, and for how long, changes nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.conftest import KEY, QUICK
+from wavespeed import AsyncClient, Edit
+from wavespeed.sandbox import Sandbox
+from wavespeed.studio import words
+from wavespeed.studio.outputs import Unsaved
+from wavespeed.studio.run import Run
+from wavespeed.studio.runner import Runner
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def runner(client: AsyncClient, tmp_path: Path) -> AsyncIterator[Runner]:
+    runner = Runner(client, tmp_path / "outputs")
+    yield runner
+    await runner.close()
+
+
+async def until(runner: Runner, run: Run, step: str) -> Run:
+    """The run once it is in the step."""
+    async with aclosing(runner.watch(run.id)) as runs:
+        async for now in runs:
+            if now.step == step:
+                return now
+    raise AssertionError(f"it ended before {step}")
+
+
+async def test_a_run_ends_with_a_checked_file_named_after_its_prompt(
+    runner: Runner, edit: Edit, tmp_path: Path
+) -> None:
+    run = await runner.finished(runner.start(edit).id)
+
+    [result] = run.results
+    assert result.path.parent.parent == tmp_path / "outputs"
+    assert result.path.name.endswith("-make-it-black-and-white-1.png")
+    assert result.size_bytes == result.path.stat().st_size
+    with Image.open(result.path) as picture:
+        assert picture.size == (result.width, result.height) == (256, 256)
+
+
+async def test_a_run_goes_on_when_nobody_watches(runner: Runner, edit: Edit) -> None:
+    run = runner.start(edit)
+    async with aclosing(runner.watch(run.id)) as runs:
+        await anext(runs)  # The tab is closed here.
+
+    assert (await runner.finished(run.id)).state == "done"
+
+
+async def test_whoever_comes_later_sees_the_same(runner: Runner, edit: Edit) -> None:
+    run = runner.start(edit)
+    await until(runner, run, "queue")
+    ends = await asyncio.gather(*(runner.finished(run.id) for _ in range(5)))
+
+    assert all(end == ends[0] for end in ends)
+    assert [now async for now in runner.watch(run.id)] == [ends[0]]
+
+
+async def test_a_stop_before_the_submission_spends_nothing(
+    runner: Runner, sandbox: Sandbox, edit: Edit
+) -> None:
+    sandbox.fail("ticket", delay=1.0)
+    run = runner.start(edit)
+    await until(runner, run, "upload")
+    await asyncio.sleep(0.2)
+
+    stopped = await runner.stop(run.id)
+
+    assert stopped is not None
+    assert stopped.state == "stopped"
+    await asyncio.sleep(0.3)
+    assert not sandbox.calls("submit")
+
+
+async def test_a_stop_while_a_rate_limit_is_waited_out_spends_nothing(
+    runner: Runner, sandbox: Sandbox, edit: Edit
+) -> None:
+    sandbox.fail("submit", status=429, headers={"Retry-After": "1"})
+    run = runner.start(edit)
+    async with aclosing(runner.watch(run.id)) as runs:
+        async for now in runs:
+            if now.waiting:
+                break
+
+    stopped = await runner.stop(run.id)
+
+    assert stopped is not None
+    assert stopped.state == "stopped"
+    await asyncio.sleep(1.2)
+    assert len(sandbox.calls("submit")) == 1
+
+
+async def test_after_the_submission_a_stop_changes_nothing(runner: Runner, edit: Edit) -> None:
+    run = runner.start(edit)
+    await until(runner, run, "queue")
+
+    going_on = await runner.stop(run.id)
+
+    assert going_on is not None
+    assert going_on.state == "running"
+    assert (await runner.finished(run.id)).state == "done"
+
+
+async def test_stopping_at_any_moment_never_loses_an_edit_that_was_sent(
+    runner: Runner, sandbox: Sandbox, edit: Edit
+) -> None:
+    """Swept over the whole beginning: a run that says "stopped" was not submitted, ever."""
+    for moment in range(24):
+        before = len(sandbox.calls("submit"))
+        run = runner.start(edit)
+        await asyncio.sleep(moment * 0.004)
+        stopped = await runner.stop(run.id)
+        assert stopped is not None
+        if stopped.state == "stopped":
+            await asyncio.sleep(0.05)
+            assert len(sandbox.calls("submit")) == before
+        else:
+            assert (await runner.finished(run.id)).state == "done"
+
+
+async def test_a_result_that_can_not_be_written_keeps_its_id_and_says_so(
+    client: AsyncClient, edit: Edit, tmp_path: Path
+) -> None:
+    (tmp_path / "outputs").write_text("a file where the folder should be")
+    runner = Runner(client, tmp_path / "outputs")
+
+    run = await runner.finished(runner.start(edit).id)
+
+    assert isinstance(run.error, Unsaved)
+    problem = words.problem(run)
+    assert "could not be written" in problem.what
+    assert run.prediction is not None
+    assert run.prediction.id in problem.details
+    assert "billed" in problem.money or "costs" in problem.money
+
+
+async def test_an_output_that_is_no_picture_is_told_and_leaves_no_file(
+    runner: Runner, sandbox: Sandbox, edit: Edit, tmp_path: Path
+) -> None:
+    sandbox.fail("download", status=200, body=b"<html>expired</html>")
+
+    run = await runner.finished(runner.start(edit).id)
+
+    assert isinstance(run.error, Unsaved)
+    assert not list((tmp_path / "outputs").rglob("*.*"))
+
+
+async def test_many_runs_of_one_second_overwrite_nothing(runner: Runner, edit: Edit) -> None:
+    runs = [runner.start(edit) for _ in range(6)]
+    ends = [await runner.finished(run.id) for run in runs]
+    paths = {end.results[0].path for end in ends}
+    assert len(paths) == 6
+    assert all(path.exists() for path in paths)
+
+
+async def test_an_error_is_logged_by_run_id_and_without_the_key(
+    runner: Runner, sandbox: Sandbox, edit: Edit, caplog: pytest.LogCaptureFixture
+) -> None:
+    sandbox.fail("submit", status=401)
+
+    run = await runner.finished(runner.start(edit).id)
+
+    assert run.state == "failed"
+    assert run.id in caplog.text
+    assert KEY not in caplog.text
+
+
+async def test_a_service_that_is_away_is_told_in_words(edit: Edit, tmp_path: Path) -> None:
+    async with AsyncClient(KEY, base_url="http://127.0.0.1:9", pace=QUICK) as client:
+        runner = Runner(client, tmp_path)
+        run = await runner.finished(runner.start(edit).id)
+
+    problem = words.problem(run)
+    assert (problem.what, problem.money) == ("WaveSpeed can't be reached.", "Nothing was spent.")
