@@ -12,6 +12,9 @@ test: .venv/test
 	$(BIN)/python -m tests.chromium
 	$(BIN)/pytest
 
+screenshots: .venv/test
+	$(BIN)/python -m tests.screenshots
+
 .venv/run: requirements.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -24,4 +27,4 @@ test: .venv/test
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade --target .venv/sdk -r tests/sdk-requirements.txt
 	touch $@
 
-.PHONY: run test
+.PHONY: run test screenshots

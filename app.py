@@ -200,15 +200,27 @@ def build(runner: Runner, *, engine: str, sandbox: bool) -> gr.Blocks:
 
         fields = [inputs, prompt, sync_mode, base64_output]
 
-        async def start(files: Files, text: str, sync: bool, base64: bool) -> AsyncGenerator[Shown]:
+        watched: dict[str | None, str] = {}  # The run that each open page looks at.
+
+        async def start(
+            files: Files, text: str, sync: bool, base64: bool, request: gr.Request
+        ) -> AsyncGenerator[Shown]:
             try:
                 wanted = asked(files, text, sync, base64)
             except InvalidEdit as error:
                 yield refuse(error)
                 return
-            async with aclosing(follow(runner, runner.start(wanted).id)) as views:
-                async for view in views:
-                    yield view
+            # Gradio lets the second click of a double click through (it notes the first one only
+            # after gathering the inputs): that one looks at the run of the first.
+            session = request.session_hash
+            run_id = watched.get(session) or runner.start(wanted).id
+            watched[session] = run_id
+            try:
+                async with aclosing(follow(runner, run_id)) as views:
+                    async for view in views:
+                        yield view
+            finally:
+                watched.pop(session, None)
 
         async def halt(current: str | None) -> Shown:
             """Ends the run if that saves money, and the watching in any case."""

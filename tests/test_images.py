@@ -221,10 +221,11 @@ def test_grey_of_any_depth_is_neither_white_nor_black(folder: Folder, content: b
         assert close(seen, (expected,) * 3, by=3), why
 
 
-def test_a_dark_16_bit_picture_stays_dark(folder: Folder):
-    picture = decode(folder.prepared(encode(Image.new("I;16", (9, 9), 2570), "PNG")).content)
+@pytest.mark.parametrize(("deep", "shown"), [(2570, 10), (255, 1), (0, 0)])
+def test_a_dark_16_bit_picture_stays_dark(folder: Folder, deep: int, shown: int):
+    picture = decode(folder.prepared(encode(Image.new("I;16", (9, 9), deep), "PNG")).content)
 
-    assert close(picture.getpixel((4, 4)), (10, 10, 10), by=1)
+    assert close(picture.getpixel((4, 4)), (shown,) * 3, by=1)
 
 
 def test_black_and_white_is_understood(folder: Folder):

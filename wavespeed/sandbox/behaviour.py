@@ -187,7 +187,9 @@ class Sandbox:
         """USD. A failed task gives back its price, and the account tops itself up, so that a long
         demo never runs dry: after 0.02 comes 10.00."""
         now = self.clock()
-        spent = self._spent_cents + sum(_cost_cents(task, now) for task in self.tasks.values())
+        spent = self._spent_cents + sum(
+            _cost_cents(task, now) for task in list(self.tasks.values())
+        )
         return (ACCOUNT_CENTS - spent % ACCOUNT_CENTS) / 100
 
     def add_upload(self, upload: Upload) -> str:
@@ -208,6 +210,8 @@ class Sandbox:
             if words in prompt:
                 raise Refusal(*refusal)
         if "[[ratelimit]]" in prompt:
+            if len(self._rate_limited) > KEEP_TASKS:
+                self._rate_limited.clear()
             self._rate_limited[prompt] += 1
             if self._rate_limited[prompt] <= RATE_LIMITED_TIMES:
                 raise Refusal(429, 429, "Too many requests.", retry_after=RETRY_AFTER)

@@ -31,6 +31,11 @@ class Fault:
     drop: bool = False
     processed: bool | None = None
 
+    def __post_init__(self) -> None:
+        changes = (self.status, self.body, self.cut)
+        if all(change is None for change in changes) and not (self.data or self.delay or self.drop):
+            raise ValueError("This fault does nothing.")
+
     @property
     def takes_effect(self) -> bool:
         if self.processed is not None:

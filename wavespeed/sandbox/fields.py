@@ -61,7 +61,16 @@ def flag(body: dict[str, Any], name: str) -> bool:
     return value
 
 
-def number(body: dict[str, Any], name: str, usual: int, *, most: int | None = None) -> int:
+def text(body: dict[str, Any], name: str, usual: str | None = None) -> str:
+    value = body.get(name) or usual
+    if not isinstance(value, str) or not value.isprintable():
+        raise Refusal(400, 1401, f"{name} has to be a line of text.")
+    return value
+
+
+def number(
+    body: dict[str, Any], name: str, usual: int | None = None, *, most: int | None = None
+) -> int:
     value = body.get(name, usual)
     if not isinstance(value, int) or value < 1 or (most is not None and value > most):
         raise Refusal(400, 1401, f"{name} is out of range.")

@@ -17,12 +17,8 @@ TICKET_SECONDS = 3600
 
 async def ticket(sandbox: Sandbox, request: Request) -> Response:
     body = await fields.body_of(request)
-    filename, size = body.get("filename"), body.get("size")
-    content_type = body.get("content_type") or "application/octet-stream"
-    if not isinstance(filename, str) or not isinstance(content_type, str):
-        raise Refusal(400, 1401, "filename and content_type have to be strings.")
-    if not isinstance(size, int) or size < 1:
-        raise Refusal(400, 1401, "size has to be a number of bytes.")
+    filename, size = fields.text(body, "filename"), fields.number(body, "size")
+    content_type = fields.text(body, "content_type", "application/octet-stream")
     _refuse_large(size)
     name = sandbox.add_upload(Upload(content_type))
     instruction = {

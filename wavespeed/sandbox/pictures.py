@@ -35,11 +35,11 @@ def fetch(url: str) -> bytes:
     if url.startswith("data:"):
         return _decode(url)
     if not url.startswith(("http://", "https://")):
-        raise Unreadable(f"not a URL of an image: {url[:80]!r}")
+        raise Unreadable(f"{url[:200]!a} is not an http(s) URL")
     try:
         return _download(url)
     except (OSError, ValueError, http.client.HTTPException) as error:
-        raise Unreadable(f"{url[:200]} ({error})") from error
+        raise Unreadable(f"{url[:200]!a} ({type(error).__name__})") from error
 
 
 def edit(prompt: str, images: Sequence[bytes]) -> bytes:

@@ -13,8 +13,10 @@ from . import fields
 from .answers import ok, timestamp
 from .behaviour import MODEL, Failure, Refusal, Sandbox, Task
 
+ENDED = ("completed", "failed")
 PUBLIC_HOST = "https://api.wavespeed.ai"
-SYNC_TICK_SECONDS = 0.05
+SYNC_TICK_SECONDS = 0.02
+SETTLE_SECONDS = 1.0
 
 
 async def submit(sandbox: Sandbox, request: Request) -> Response:
@@ -35,11 +37,10 @@ async def submit(sandbox: Sandbox, request: Request) -> Response:
 async def _finished(sandbox: Sandbox, task: Task) -> bool:
     """Waits for the end of the task, or for the limit of sync mode. Which of the two came?"""
     limit = task.created + sandbox.sync_limit
-    while (now := sandbox.clock()) < task.ends:
+    while task.status(now := sandbox.clock()) not in ENDED:
         if now >= limit:
             return False
-        await asyncio.sleep(min(SYNC_TICK_SECONDS, task.ends - now, limit - now))
-    await _settle(sandbox, [task])
+        await asyncio.sleep(SYNC_TICK_SECONDS)
     return True
 
 
@@ -57,9 +58,8 @@ async def result(sandbox: Sandbox, request: Request) -> Response:
 
 
 async def delete(sandbox: Sandbox, request: Request) -> Response:
-    return ok(
-        {"deleted_count": sandbox.forget(fields.strings(await fields.body_of(request), "ids"))}
-    )
+    ids = fields.strings(await fields.body_of(request), "ids")
+    return ok({"deleted_count": sandbox.forget(ids)})
 
 
 async def recent(sandbox: Sandbox, request: Request) -> Response:
@@ -85,13 +85,13 @@ async def _settle(sandbox: Sandbox, tasks: Iterable[Task]) -> None:
     now = sandbox.clock()
     late = [task.outcome for task in tasks if now >= task.ends and not task.outcome.done()]
     if late:
-        await asyncio.wait([asyncio.wrap_future(outcome) for outcome in late])
+        await asyncio.wait(map(asyncio.wrap_future, late), timeout=SETTLE_SECONDS)
 
 
 def _prediction(sandbox: Sandbox, task: Task) -> dict[str, Any]:
     now = sandbox.clock()
     status = task.status(now)
-    ended = status in ("completed", "failed")
+    ended = status in ENDED
     data: dict[str, Any] = {
         "id": task.id,
         "model": MODEL,

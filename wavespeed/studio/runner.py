@@ -11,7 +11,15 @@ from contextlib import aclosing
 from datetime import UTC, datetime
 from pathlib import Path
 
-from wavespeed import AsyncClient, Downloaded, Edit, Event, Spent, WaveSpeedError
+from wavespeed import (
+    AsyncClient,
+    Downloaded,
+    Edit,
+    Event,
+    InvalidEdit,
+    Spent,
+    WaveSpeedError,
+)
 
 from .outputs import save
 from .run import Failed, Result, Run, Saved, Stopped
@@ -95,7 +103,9 @@ class Runner:
         except WaveSpeedError as error:
             if run.prediction is not None:
                 error.prediction_id = run.prediction.id
-            log.warning("run %s: %s", run.id, error, exc_info=error)
+            # A refused file says all there is; anything else may need its cause to be understood.
+            cause = None if isinstance(error, InvalidEdit) else error
+            log.warning("run %s: %s", run.id, error, exc_info=cause)
             self._publish(run.after(Failed(time.monotonic() - began, error)))
         except Exception as error:  # Whatever broke, a run ends in words.
             log.exception("run %s broke", run.id)
