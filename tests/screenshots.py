@@ -32,12 +32,13 @@ def done(page: Page) -> None:
 
 if __name__ == "__main__":
     DOCS.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder, served(Path(folder)) as app:
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(
-                executable_path=chromium.find(), args=chromium.ARGS
-            )
-            page = browser.new_page(viewport={"width": 1440, "height": 900})
-            page.goto(app.url)
-            done(page)
-            browser.close()
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        served(Path(folder)) as app,
+        sync_playwright() as playwright,
+    ):
+        browser = playwright.chromium.launch(executable_path=chromium.find(), args=chromium.ARGS)
+        page = browser.new_page(viewport={"width": 1440, "height": 900})
+        page.goto(app.url)
+        done(page)
+        browser.close()

@@ -43,7 +43,8 @@ MAY: dict[str, set[str]] = {
 }
 SANDBOX = {"starlette", "uvicorn", "PIL", "numpy"}
 CEILING = 400
-WHOLE = 4000
+# The sandbox is another program, the service itself, and has a budget of its own.
+PROGRAM, ISLAND = 4000, 1700
 
 
 def sources() -> list[Path]:
@@ -107,8 +108,10 @@ def test_no_file_outgrows_its_purpose(path: Path) -> None:
 
 
 def test_the_whole_program_stays_small() -> None:
-    whole = sum(len(path.read_text(encoding="utf-8").splitlines()) for path in sources())
-    assert whole <= WHOLE
+    lines = {name(path): len(path.read_text(encoding="utf-8").splitlines()) for path in sources()}
+    island = sum(count for module, count in lines.items() if module.startswith("sandbox"))
+    assert sum(lines.values()) - island <= PROGRAM
+    assert island <= ISLAND
 
 
 def test_nobody_but_main_knows_the_sandbox() -> None:

@@ -10,11 +10,18 @@ from threading import Thread
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
 from PIL import Image
 
 from wavespeed.sandbox import Sandbox, serve
 from wavespeed.sandbox.behaviour import KEEP_TASKS
+from wavespeed.sandbox.effects import to_pixels
+from wavespeed.sandbox.pictures import edit
+from wavespeed.sandbox.prompt import EFFECTS, wanted
 
 MODEL = "/api/v3/openai/gpt-image-1-mini/edit"
 KEY = {"Authorization": "Bearer ws-1234"}
@@ -43,10 +50,14 @@ def http(sandbox: Sandbox) -> Iterator[httpx.Client]:
         yield http
 
 
-def png(colour: str = "teal", size: tuple[int, int] = (32, 24)) -> bytes:
+def saved(image: Image.Image, **options: Any) -> bytes:
     file = io.BytesIO()
-    Image.new("RGB", size, colour).save(file, "PNG")
+    image.save(file, "PNG", **options)
     return file.getvalue()
+
+
+def png(colour: str = "teal", size: tuple[int, int] = (32, 24)) -> bytes:
+    return saved(Image.new("RGB", size, colour))
 
 
 def data_uri(content: bytes) -> str:
@@ -236,7 +247,7 @@ def test_the_oldest_task_makes_room() -> None:
 
 
 @pytest.mark.parametrize(
-    "headers", [{}, {"Authorization": "Bearer "}, {"Authorization": "Bearer invalid"}]
+    "headers", [{}, {"Authorization": "Basic x"}, {"Authorization": "Bearer invalid"}]
 )
 def test_without_a_good_key_there_is_nothing(http: httpx.Client, headers: dict[str, str]) -> None:
     bare = httpx.Client(base_url=http.base_url, headers={"X-API-Key": "ws-1234", **headers})
@@ -309,7 +320,7 @@ def test_what_is_too_large_is_refused(http: httpx.Client) -> None:
 
 
 class Elsewhere(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:  # noqa: N802 - the name is http.server's
+    def do_GET(self) -> None:
         content = png("red") if self.path == "/red.png" else b"<html>no picture</html>"
         self.send_response(200)
         self.end_headers()
@@ -333,9 +344,7 @@ def test_pictures_elsewhere_are_really_fetched(http: httpx.Client) -> None:
 
 
 def bomb() -> bytes:
-    file = io.BytesIO()
-    Image.new("1", (12_000, 12_000)).save(file, "PNG")
-    return file.getvalue()
+    return saved(Image.new("1", (12_000, 12_000)))
 
 
 @pytest.mark.parametrize(
@@ -518,3 +527,174 @@ def test_it_stops_at_once_while_a_call_is_open() -> None:
 def test_a_taken_port_says_so() -> None:
     with serve(Sandbox()) as url, pytest.raises(OSError, match="in use"):
         serve(Sandbox(), port=httpx.URL(url).port or 0).__enter__()
+
+
+# Edits
+
+
+Photo = NDArray[Any]
+
+
+def photo(width: int = 240, height: int = 160) -> bytes:
+    """A sunset: bright and orange above, dark and blue below, a white disc, some grain."""
+    y, x = np.mgrid[0 : 1 : height * 1j, 0 : 1 : width * 1j]
+    colour = np.stack([230 - 180 * y, 120 - 60 * y + 20 * x, 60 + 90 * y], axis=2)
+    colour[(x - 0.3) ** 2 + (y - 0.4) ** 2 < 0.02] = 250
+    colour += np.random.default_rng(0).normal(0, 4, (height, width, 1))
+    return saved(Image.fromarray(np.clip(colour, 0, 255).astype(np.uint8)))
+
+
+def edited(prompt: str, *pictures: bytes) -> Photo:
+    content = edit(prompt, pictures or [photo(300, 200)])
+    return np.asarray(Image.open(io.BytesIO(content)).convert("RGB"))
+
+
+def unmarked(picture: Photo) -> Photo:
+    """Without the corner of the mark."""
+    return picture[: picture.shape[0] * 3 // 4, : picture.shape[1] // 2].astype(int)
+
+
+def spread(picture: Photo) -> float:
+    """Of its colours: 0 is grey."""
+    return float(np.ptp(unmarked(picture), axis=2).mean())
+
+
+def detail(picture: Photo) -> float:
+    return float(np.abs(np.diff(unmarked(picture), axis=1)).mean())
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "Make it black and white",
+        "MONOCHROME",
+        "b&w",
+        "in greyscale",
+        "gray-scale",
+        "black-and-white",
+    ],
+)
+def test_black_and_white_has_no_colour_left(prompt: str) -> None:
+    assert spread(edited(prompt)) == 0
+
+
+def test_light_and_colour_go_where_the_word_says() -> None:
+    warm, cool = unmarked(edited("warmer")).mean((0, 1)), unmarked(edited("cool")).mean((0, 1))
+
+    assert warm[0] / warm[2] > cool[0] / cool[2]
+    assert unmarked(edited("brighter")).mean() > unmarked(edited("darker")).mean() + 40
+    assert spread(edited("vivid")) > spread(edited("sepia")) > 0
+    assert spread(edited("muted colours")) < spread(edited("vibrant"))
+    assert unmarked(edited("more contrast")).std() > unmarked(edited("less contrast")).std()
+    assert unmarked(edited("pastel")).min() > 60
+    assert detail(edited("sharpen")) > detail(edited("blurred"))
+
+
+@pytest.mark.parametrize("words", EFFECTS)
+def test_every_effect_changes_the_picture_and_never_its_range(words: str) -> None:
+    pixels = to_pixels(Image.open(io.BytesIO(photo())))
+
+    result = np.asarray(EFFECTS[words](pixels))
+
+    assert np.isfinite(result).all()
+    assert result.shape[2] == 3
+    assert result.shape != pixels.shape or np.abs(result - pixels).mean() > 1 / 255
+    assert min(EFFECTS[words](to_pixels(Image.new("RGB", (1, 1)))).shape) > 0
+
+
+@pytest.mark.parametrize("word", ["mirror", "flip", "invert", "rotate by 180"])
+def test_some_effects_undo_themselves(word: str) -> None:
+    [effect] = wanted(word)
+    pixels = to_pixels(Image.open(io.BytesIO(photo())))
+
+    assert np.allclose(effect(effect(pixels)), pixels, atol=1e-6)
+
+
+def test_shapes() -> None:
+    assert edited("rotate it to the left").shape == edited("rotate").shape == (300, 200, 3)
+    assert edited("crop to a square").shape == (256, 256, 3)
+    height, width, _ = edited("a white border").shape
+    assert (height, width) == (228, 328)
+    assert (edited("a black border")[0] == 0).all()
+    [left], [right] = wanted("turn it to the left"), wanted("rotate by 90 degrees to the right")
+    pixels = to_pixels(Image.open(io.BytesIO(photo())))
+    assert (left(pixels) == right(pixels)[::-1, ::-1]).all()
+
+
+def test_words_count_as_whole_words_in_their_order_and_once() -> None:
+    assert wanted("a swarm of invertebrates in a cooler-box, sketchy") == wanted("cooler")
+    assert wanted("sepia then mirror") == wanted("mirror, sepia")[::-1]
+    assert len(wanted("blur blur blurry")) == 1
+    assert len(wanted(" ".join(["warm neon sepia blur oil painting flip mirror rotate crop"]))) == 8
+    bordered = edited("white border, then invert")
+    assert (bordered[0] == 0).all()
+    assert (edited("invert, then a white border")[0] == 255).all()
+
+
+def test_a_caption_is_drawn_and_its_words_are_no_effects() -> None:
+    plain, lettered = edited("flip"), edited("flip 'Black and White'")
+
+    assert plain.shape == lettered.shape
+    changed = (plain != lettered).any(axis=2).mean()
+    assert 0.01 < changed < 0.3
+    assert spread(lettered) > 0
+    assert wanted("don't blur it, it's fine") == wanted("blur")
+    edited('a caption "\ud800\x00\n 你好 \U0001f600"')
+
+
+def test_a_further_picture_lends_its_palette() -> None:
+    green = np.zeros((64, 64, 3), np.uint8)
+    green[..., 1] = np.linspace(60, 200, 64)
+    reference = green.reshape(-1, 3).mean(0)
+
+    def distance(picture: Photo) -> float:
+        return float(np.abs(unmarked(picture).mean((0, 1)) - reference).sum())
+
+    blended = edited("like the other one", photo(300, 200), saved(Image.fromarray(green)))
+    assert blended.shape == (200, 300, 3)
+    assert distance(blended) < distance(edited("x")) * 0.7
+
+
+@pytest.mark.parametrize(("number", "shape"), [(2, (171, 520)), (3, (171, 783)), (4, (348, 520))])
+def test_pictures_are_joined_when_the_prompt_says_so(number: int, shape: tuple[int, int]) -> None:
+    joined = edited("Combine them side by side", *[photo(257, 171)] * number)
+
+    assert joined.shape[:2] == shape
+
+
+def test_every_picture_is_marked_and_fits() -> None:
+    for size in ((1, 1), (3000, 40), (16, 900), (2000, 1500)):
+        picture = edited("flip", png(size=size))
+        assert 256 <= max(picture.shape) <= 1024
+        corner = picture[-40:, -60:]
+        assert corner.max() > 200 > 100 > corner.min()
+
+
+def test_modes_and_orientation_of_an_input_are_understood() -> None:
+    deep = Image.fromarray(np.full((40, 40), 32768, np.uint16))
+    clear = Image.new("RGBA", (40, 40), (255, 0, 0, 0))
+    turned = Image.new("RGB", (300, 200)).getexif()
+    turned[0x0112] = 6
+
+    assert abs(int(edited("flip", saved(deep))[0, 0, 0]) - 128) <= 1
+    assert (edited("flip", saved(clear))[0, 0] == 255).all()
+    assert edited("flip", saved(Image.new("RGB", (300, 200)), exif=turned)).shape == (300, 200, 3)
+    assert edited("flip", saved(Image.new("P", (40, 40)), transparency=0)).min() < 255
+
+
+WORDS = st.sampled_from(
+    [*["warm", "neon", "sketch", "watercolor", "pixelate", "cartoon", "vintage", "crop"], '"Hi"']
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    prompt=st.text() | st.lists(WORDS, max_size=4).map(" ".join),
+    sizes=st.lists(st.tuples(st.integers(1, 40), st.integers(1, 40)), min_size=1, max_size=4),
+)
+def test_any_prompt_makes_a_picture_of_any_pictures(
+    prompt: str, sizes: list[tuple[int, int]]
+) -> None:
+    content = edit(prompt, [png("orange", size) for size in sizes])
+
+    assert Image.open(io.BytesIO(content)).format == "PNG"

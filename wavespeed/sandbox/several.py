@@ -7,7 +7,7 @@ from PIL import Image
 
 from .effects import Pixels, to_image, to_pixels
 
-GAP = 0.012  # Of the width or height that all share.
+GAP = 6  # Pixels between joined pictures.
 
 # Ottosson's Oklab, where lightness and the two axes of colour are independent enough to be moved
 # one by one, as Reinhard's method wants. https://bottosson.github.io/posts/oklab/
@@ -62,12 +62,12 @@ def _from_lab(lab: Pixels) -> Pixels:
 def _row(pictures: Sequence[Image.Image]) -> Image.Image:
     height = min(picture.height for picture in pictures)
     scaled = [it.resize((max(1, it.width * height // it.height), height)) for it in pictures]
-    gap = max(1, round(GAP * height))
-    row = Image.new("RGB", (sum(it.width + gap for it in scaled) - gap, height), "white")
+    width = sum(it.width + GAP for it in scaled) - GAP
+    row = Image.new("RGB", (width, height), "white")
     left = 0
     for picture in scaled:
         row.paste(picture, (left, 0))
-        left += picture.width + gap
+        left += picture.width + GAP
     return row
 
 
