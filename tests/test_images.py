@@ -595,7 +595,7 @@ def test_a_profile_that_does_not_fit_is_as_good_as_none(folder: Folder, broken: 
         ((1, 20_000), (1, 2048)),
         ((6000, 2), (2048, 1)),
         ((4096, 1000), (2048, 500)),
-        ((4600, 2300), (2048, 1024)),
+        ((2600, 1300), (2048, 1024)),
         ((1, 1), (1, 1)),
     ],
 )
@@ -705,11 +705,11 @@ HOSTILE: dict[str, tuple[bytes, str]] = {
     "BMP of no width": (resized(encode(flag(), "BMP"), b"BM", 16, struct.pack("<L", 0)), UNKNOWN),
     "GIF of no frames": (b"GIF89a\x01\0\x01\0\0\0\0;", UNKNOWN),
     "bomb in a profile": (
-        with_chunk(encode(flag(), "PNG"), b"iCCP", b"x\0\0" + zlib.compress(bytes(90_000_000))),
+        with_chunk(encode(flag(), "PNG"), b"iCCP", b"x\0\0" + zlib.compress(bytes(9_000_000))),
         DAMAGED,
     ),
     "bomb in a text": (
-        with_chunk(encode(flag(), "PNG"), b"zTXt", b"x\0\0" + zlib.compress(bytes(90_000_000))),
+        with_chunk(encode(flag(), "PNG"), b"zTXt", b"x\0\0" + zlib.compress(bytes(9_000_000))),
         DAMAGED,
     ),
     "wrong checksum": (
@@ -812,7 +812,7 @@ def test_too_little_memory_is_said(folder: Folder, monkeypatch: pytest.MonkeyPat
 SAMPLES = [make() for _, make in KINDS.values()] + list(LOCATED.values())
 BEGINNINGS = [sample[:16] for sample in SAMPLES] + [b"", b"II+\0", b"\0\0\0\x18ftypmif1"]
 SCRATCH = tempfile.TemporaryDirectory()
-whatever = settings(max_examples=250, deadline=None, database=None)
+whatever = settings(max_examples=150, deadline=None, database=None)
 
 
 def attempt(path: Path) -> models.Image | InvalidEdit:

@@ -109,7 +109,7 @@ class AsyncClient:
             async for event in events:
                 urls = event.urls if isinstance(event, Uploaded) else urls
                 yield event
-        del ready  # Up to 32 MB that nobody needs during the minutes of waiting.
+        del ready  # Up to 67 MB that nobody needs during the minutes of waiting.
         prediction: Prediction | None = None
         async with aclosing(self._submission(edit, urls, clock)) as events:
             async for event in events:
