@@ -35,7 +35,7 @@ from gradio.utils import get_upload_folder, is_in_or_equal
 from wavespeed import AsyncClient, BadKey, Edit, InvalidEdit
 from wavespeed.sandbox import Sandbox, serve
 from wavespeed.studio import pieces, words
-from wavespeed.studio.run import Result, Run, details
+from wavespeed.studio.run import Result, Run, Trouble, details
 from wavespeed.studio.runner import Runner
 from wavespeed.studio.theme import theme
 
@@ -71,16 +71,16 @@ async def show(
     )
 
 
-def notes(error: Exception | None) -> tuple[str, str]:
+def notes(trouble: Trouble | None) -> tuple[str, str]:
     """A word beside the field that is at fault: under the pictures, under the prompt."""
-    field = error.field if isinstance(error, InvalidEdit) else None
-    said = pieces.note(str(error)) if field else ""
+    field = trouble.field if trouble else None
+    said = pieces.note(trouble.message) if trouble and field else ""
     return ("" if field == "prompt" else said, said if field == "prompt" else "")
 
 
 def refuse(error: InvalidEdit) -> Shown:
     """Nothing but the note changes: an earlier result stays."""
-    return (*(gr.skip() for _ in range(6)), *notes(error))
+    return (*(gr.skip() for _ in range(6)), *notes(Trouble.of(error)))
 
 
 def asked(files: Files, prompt: str, sync_mode: bool, base64_output: bool) -> Edit:

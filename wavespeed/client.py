@@ -303,7 +303,7 @@ def _clock() -> Clock:
     return lambda: time.monotonic() - began
 
 
-async def _ready(image: Path | str) -> Image | str:
+async def _ready(image: str | Path) -> Image | str:
     """An address goes to the service as it is; a file is read and converted in a thread."""
     if isinstance(image, str) and is_url(image):
         return image

@@ -29,7 +29,7 @@ TERMINAL = frozenset({"completed", "failed", "cancelled", "timeout", "deleted"})
 @dataclass(frozen=True, slots=True)
 class Edit:
     """One edit: `prompt` (1 to 32,000 characters) and 1 to 4 `images`, each a local file or an
-    https URL that the service can read.
+    https URL that the service can read; a plain string without "://" is a file's path.
 
     The first image is edited, the others are references. The other two fields are the API's own.
 
@@ -37,11 +37,13 @@ class Edit:
     """
 
     prompt: str
-    images: tuple[Path | str, ...]
+    images: tuple[str | Path, ...]
     sync_mode: bool = False
     base64_output: bool = False
 
     def __post_init__(self) -> None:
+        files = tuple(image if is_url(image) else Path(image) for image in self.images)
+        object.__setattr__(self, "images", files)
         if not self.prompt.strip():
             raise InvalidEdit("Say what should change.", field="prompt")
         if len(self.prompt) > MAX_PROMPT:
@@ -60,7 +62,7 @@ class Edit:
                 raise InvalidEdit("A picture's address must begin with https://.")
 
 
-def is_url(image: Path | str) -> bool:
+def is_url(image: str | Path) -> bool:
     """Whether an image of an edit is an address (the service fetches it) and not a local file."""
     return isinstance(image, str) and "://" in image[:12]
 

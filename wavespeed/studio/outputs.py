@@ -1,10 +1,13 @@
-"""A result's bytes become a checked file: decoded once, written whole or not at all."""
+"""The files of a run: its pictures kept, its results checked and written whole or not at all."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
+import shutil
 import tempfile
+import uuid
 import warnings
 from base64 import b64encode
 from datetime import datetime
@@ -51,6 +54,25 @@ def save(
     except OSError as error:
         raise Unsaved("The result could not be written to the disk.", reason="disk") from error
     return Result(path, kind, picture.width, picture.height, len(content), cover, nsfw)
+
+
+def keep(path: Path, folder: Path) -> Path:
+    """A copy of a picture that stays, `<folder>/<its hash>/<its name>`; blocking.
+
+    The same picture is kept once. A file that can't be read is left to `prepare` to refuse.
+    """
+    try:
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        home = folder / digest / path.name
+        if not home.exists():
+            home.parent.mkdir(parents=True, exist_ok=True)
+            temporary = home.with_name(f".{uuid.uuid4().hex}.part")
+            shutil.copyfile(path, temporary)
+            temporary.replace(home)
+        return home
+    except OSError:
+        return path
 
 
 def _checked(content: bytes) -> tuple[ImageFile, str]:

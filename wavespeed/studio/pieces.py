@@ -83,7 +83,7 @@ def results(run: Run | None, files: dict[Path, Path], *, shown: frozenset[int]) 
     return _templates.get_template("results.html").render(
         run=run,
         items=[_item(run, index, files, shown) for index in range(len(run.results))] if run else [],
-        problem=words.problem(run) if run and run.state == "failed" else None,
+        problem=words.problem(run) if run and run.error else None,
         times=_times(run) if run and over else [],
     )
 

@@ -16,9 +16,11 @@ from wavespeed import (
     Edit,
     Event,
     Finished,
+    InvalidEdit,
     Polled,
     Prediction,
     Preparing,
+    Spent,
     Submitted,
     Submitting,
     Uploaded,
@@ -29,7 +31,42 @@ from wavespeed import (
 
 Step = Literal["prepare", "upload", "queue", "process", "save"]
 STEPS: tuple[Step, ...] = ("prepare", "upload", "queue", "process", "save")
-State = Literal["running", "done", "failed", "stopped"]
+State = Literal["running", "done", "failed", "stopped", "unknown"]
+"""`unknown`: it may have been accepted, and nobody can tell; only a person may send it again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """An error as a value, which outlives the process: its class by name and what it knew."""
+
+    kind: str
+    message: str
+    spent: Spent = "no"
+    prediction_id: str | None = None
+    status: int | None = None
+    code: int | None = None
+    field: str | None = None
+    """Which field of the page is at fault: "prompt", "images"."""
+
+    @classmethod
+    def of(cls, error: WaveSpeedError) -> Trouble:
+        return cls(
+            type(error).__name__,
+            str(error),
+            error.spent,
+            error.prediction_id,
+            getattr(error, "status", None),
+            getattr(error, "code", None),
+            error.field if isinstance(error, InvalidEdit) else None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """A request did not get through; the next try comes in `seconds`."""
+
+    seconds: float
+    trouble: Trouble
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +108,23 @@ class Stopped:
     at: float
 
 
-RunEvent = Event | Saved | Failed | Stopped
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A submission whose answer was lost turned up in the service's list."""
+
+    at: float
+    prediction: Prediction
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A submission whose answer was lost, and nobody can tell what became of it."""
+
+    at: float
+    error: WaveSpeedError
+
+
+RunEvent = Event | Saved | Failed | Stopped | Found | Lost
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +148,11 @@ class Run:
     """One edit from the press of the button to its end. Times in seconds since its start."""
 
     id: str
+    visitor: str
     edit: Edit
     started_at: datetime
+    own_key: bool = False
+    """It runs under a key of the visitor's, which nothing remembers."""
     state: State = "running"
     step: Step = "prepare"
     at: float = 0.0
@@ -106,10 +162,12 @@ class Run:
     changes: tuple[Changes | None, ...] = ()
     in_flight: bool = False
     """A request that costs money may be on its way, or was accepted: it can't be taken back."""
-    waiting: Waiting | None = None
+    sent_at: float | None = None
+    """When the submission was sent last."""
+    waiting: Pause | None = None
     prediction: Prediction | None = None
     results: tuple[Result, ...] = ()
-    error: WaveSpeedError | None = None
+    error: Trouble | None = None
 
     @property
     def is_over(self) -> bool:
@@ -117,7 +175,7 @@ class Run:
 
     def after(self, event: RunEvent) -> Run:  # noqa: C901 - flat: a line or two an event
         """The run as it is once `event` happened."""
-        run = replace(self, at=event.at, waiting=None)
+        run = replace(self, state="running", at=event.at, waiting=None, error=None)
         match event:
             case Preparing():
                 return run._enter("prepare")
@@ -126,12 +184,17 @@ class Run:
             case Uploaded():
                 return run
             case Submitting():
-                return replace(run._enter("queue"), in_flight=True)
-            case Submitted(prediction=prediction) | Polled(prediction=prediction):
+                return replace(run._enter("queue"), in_flight=True, sent_at=event.at)
+            case (
+                Submitted(prediction=prediction)
+                | Polled(prediction=prediction)
+                | Found(prediction=prediction)
+            ):
                 return run._at_service(prediction)
             case Waiting():
                 # Before there is an id, a wait means that the last try certainly created nothing.
-                return replace(run, waiting=event, in_flight=self.prediction is not None)
+                pause = Pause(event.seconds, Trouble.of(event.error))
+                return replace(run, waiting=pause, in_flight=self.prediction is not None)
             case Completed(prediction=prediction):
                 return run._at_service(prediction)._enter("save")
             case Downloaded():
@@ -141,7 +204,9 @@ class Run:
             case Finished():
                 return replace(run, state="done")
             case Failed(error=error):
-                return replace(run, state="failed", error=error, in_flight=False)
+                return replace(run, state="failed", error=Trouble.of(error), in_flight=False)
+            case Lost(error=error):
+                return replace(run, state="unknown", error=Trouble.of(error))
             case Stopped():
                 return replace(run, state="stopped", in_flight=False)
             case _:
@@ -159,6 +224,15 @@ class Run:
         run = replace(self, prediction=replace(prediction, outputs=outputs), in_flight=True)
         queued = prediction.status in ("created", "pending", "queued")
         return run if queued else run._enter("queue")._enter("process")
+
+    @property
+    def spent(self) -> Spent:
+        """Whether money was spent on it, as far as anyone can tell now."""
+        if self.error is not None:
+            return self.error.spent
+        if self.prediction is not None:
+            return "yes"
+        return "unknown" if self.in_flight else "no"
 
     @property
     def timings(self) -> Timings:
@@ -190,7 +264,7 @@ def details(run: Run) -> dict[str, Any]:
         "created_at": prediction.created_at.isoformat()
         if prediction and prediction.created_at
         else None,
-        "error": str(run.error) if run.error else "",
+        "error": run.error.message if run.error else "",
         "outputs": [
             {
                 "nsfw": result.nsfw,

@@ -1,57 +1,109 @@
-"""The tasks that own runs: start, watch, stop. A browser only ever watches."""
+"""The tasks that own runs: start, watch, stop, take up again. A browser only ever watches."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import time
 import uuid
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from wavespeed import (
+    MODEL,
+    AmbiguousSubmit,
     AsyncClient,
+    Completed,
     Downloaded,
     Edit,
     Event,
+    Finished,
     InvalidEdit,
-    Spent,
+    Prediction,
+    Submitted,
+    Submitting,
+    Waiting,
     WaveSpeedError,
 )
 
-from .outputs import save
-from .run import Failed, Result, Run, Saved, Stopped
+from .outputs import keep, save
+from .run import Failed, Found, Lost, Run, Saved, Stopped
+from .store import Store
 
 log = logging.getLogger("wavespeed.studio")
 
 KEPT = 1000
-"""Ended runs in memory; the oldest go first."""
+"""Ended runs in memory; the oldest go first, the store has them all."""
+STALE = timedelta(minutes=10)
+"""An edit that a restart found unsent is sent after all, but not when its person is long gone."""
+LOOKS = (2.0, 8.0)
+"""Seconds before each look for a lost submission; the list may lag behind."""
+CLOCKS = timedelta(seconds=5)
+"""How far the service's clock may be from ours."""
+LONGEST_SUBMISSION = timedelta(seconds=120)
+"""A task is created while its submission is open, which is this long at most (`Pace.sync`)."""
+
+
+class KeyNeeded(WaveSpeedError):
+    """A restart interrupted an edit under a visitor's key, which only the visitor has."""
+
+
+class Interrupted(WaveSpeedError):
+    """A restart came before the edit was sent, and too long ago to send it now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Of a UTC day; None: no limit."""
+
+    budget_usd: float | None = None
+    visitor_edits: int | None = None
 
 
 class Runner:
     """Owns every run of this process. Use it on one event loop only."""
 
-    def __init__(self, client: AsyncClient, folder: Path) -> None:
+    def __init__(
+        self, client: AsyncClient, store: Store, folder: Path, limits: Limits | None = None
+    ) -> None:
         self._client = client
+        self._store = store
         self._folder = folder
+        self._limits = limits or Limits()
         self._runs: dict[str, Run] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._changed: dict[str, asyncio.Event] = {}
 
-    def start(self, edit: Edit) -> Run:
-        """Starts the edit and returns at once; the run goes on whoever watches."""
-        run = Run(id=uuid.uuid4().hex, edit=edit, started_at=datetime.now(UTC))
-        self._changed[run.id] = asyncio.Event()
-        self._publish(run)
-        task = asyncio.create_task(self._own(run), name=f"run {run.id}")
-        self._tasks[run.id] = task
-        task.add_done_callback(lambda _: self._tasks.pop(run.id, None))
+    # --- For the page -----------------------------------------------------------------------
+
+    def start(self, edit: Edit, visitor: str, client: AsyncClient | None = None) -> Run:
+        """Starts the edit and returns at once; the run goes on whoever watches.
+
+        A `client` with the visitor's own key is used for this run alone.
+        """
+        run = Run(
+            id=uuid.uuid4().hex,
+            visitor=visitor,
+            edit=edit,
+            started_at=datetime.now(UTC),
+            own_key=client is not None,
+        )
+        self._spawn(run, client or self._client)
         return run
 
-    def get(self, run_id: str) -> Run | None:
-        return self._runs.get(run_id)
+    async def get(self, run_id: str, visitor: str) -> Run | None:
+        """A visitor's own run as it is now, from memory or from the store."""
+        run = self._runs.get(run_id)
+        if run is None:
+            return await asyncio.to_thread(self._store.get, run_id, visitor)
+        return run if run.visitor == visitor else None
+
+    async def history(self, visitor: str, *, skip: int = 0, most: int = 12) -> list[Run]:
+        """A visitor's runs, newest first, as they are now."""
+        stored = await asyncio.to_thread(self._store.history, visitor, skip=skip, most=most)
+        return [self._runs.get(run.id, run) for run in stored]
 
     async def watch(self, run_id: str) -> AsyncGenerator[Run]:
         """The run now and after each change, to its end; changes in quick succession are one.
@@ -79,61 +131,181 @@ class Runner:
         the cancellation no request can leave.
         """
         run, task = self._runs.get(run_id), self._tasks.get(run_id)
-        if run is not None and task is not None and not run.in_flight and task.cancel():
-            await asyncio.wait([task])
-        return self._runs.get(run_id)
+        if run is None or task is None or run.in_flight or run.is_over:
+            return run
+        task.cancel()
+        await asyncio.wait([task])
+        await self._tell(self._runs[run_id].after(Stopped(_age(run))))
+        return self._runs[run_id]
+
+    async def again(self, run_id: str, visitor: str, client: AsyncClient | None = None) -> bool:
+        """Asks once more for what may be at the service: costs nothing, sends no edit.
+
+        False where there is nothing to ask for.
+        """
+        run = await self.get(run_id, visitor)
+        if run is None or run_id in self._tasks or not (run.prediction or run.state == "unknown"):
+            return False
+        if run.own_key and client is None:
+            return False
+        self._spawn(replace(run, state="running"), client or self._client)
+        return True
+
+    # --- For main ---------------------------------------------------------------------------
+
+    async def take_up(self) -> None:
+        """Goes on with everything that an earlier process left unfinished."""
+        for run in await asyncio.to_thread(self._store.unfinished):
+            log.info("run %s: taken up in step %s", run.id, run.step)
+            if run.own_key:
+                self._publish(run)
+                error = KeyNeeded("The server was restarted, and forgot your key.")
+                error.spent = run.spent
+                await self._tell(run.after(Lost(_age(run), error)))
+            else:
+                self._spawn(run, self._client)
 
     async def close(self) -> None:
-        """Ends all watching at the service; the edits there go on."""
+        """Ends all watching at the service; the edits there go on, and so will their runs."""
         tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _own(self, run: Run) -> None:
-        began = time.monotonic()
+    # --- A run's own task -------------------------------------------------------------------
+
+    def _spawn(self, run: Run, client: AsyncClient) -> None:
+        self._publish(run)
+        task = asyncio.create_task(self._own(run, client), name=f"run {run.id}")
+        self._tasks[run.id] = task
+        task.add_done_callback(lambda _: self._tasks.pop(run.id, None))
+
+    async def _own(self, run: Run, client: AsyncClient) -> None:
         try:
-            async with aclosing(self._client.edit(run.edit)) as events:
-                async for event in events:
-                    run = await self._take(run, event)
-        except asyncio.CancelledError:
-            if not run.in_flight:  # Else the process is ending, and the edit goes on without us.
-                self._publish(run.after(Stopped(time.monotonic() - began)))
-            raise
+            await self._go(run, client)
+        except AmbiguousSubmit as error:
+            log.warning("run %s: %s", run.id, error, exc_info=error)
+            await self._end(run, Lost(_age(run), error))
         except WaveSpeedError as error:
-            if run.prediction is not None:
-                error.prediction_id = run.prediction.id
             # A refused file says all there is; anything else may need its cause to be understood.
             cause = None if isinstance(error, InvalidEdit) else error
             log.warning("run %s: %s", run.id, error, exc_info=cause)
-            self._publish(run.after(Failed(time.monotonic() - began, error)))
+            await self._end(run, Failed(_age(run), error))
         except Exception as error:  # Whatever broke, a run ends in words.
             log.exception("run %s broke", run.id)
-            broken = WaveSpeedError("The studio itself failed.", spent=_spent(run))
+            broken = WaveSpeedError("The studio itself failed.", spent=self._runs[run.id].spent)
             broken.__cause__ = error
-            self._publish(run.after(Failed(time.monotonic() - began, broken)))
+            await self._end(run, Failed(_age(run), broken))
+
+    async def _go(self, run: Run, client: AsyncClient) -> None:
+        """From wherever the run is to its end."""
+        if run.prediction is None and not run.in_flight:
+            if datetime.now(UTC) - run.started_at > STALE:
+                raise Interrupted("The server was restarted before this was sent.")
+            run = await asyncio.to_thread(self._kept, run)
+            await self._tell(run)
+            try:
+                return await self._drive(run, client.edit(run.edit), 0.0)
+            except AmbiguousSubmit as error:
+                lost = error
+        else:
+            lost = AmbiguousSubmit("The server was restarted while it sent this.")
+        run = self._runs[run.id]
+        if run.prediction is None:
+            run = await self._search(run, client, lost)
+        assert run.prediction is not None
+        await self._drive(run, client.watch(run.prediction.id), _age(run))
+
+    async def _drive(self, run: Run, source: AsyncGenerator[Event], began: float) -> None:
+        """Lives through the events, which count from `began` seconds after the run's start."""
+        async with aclosing(source) as events:
+            async for event in events:
+                run = await self._take(run, replace(event, at=event.at + began))
 
     async def _take(self, run: Run, event: Event) -> Run:
-        """The run after the event, and after what the event asks of us."""
+        """The run after the event, and after what the event asks of us. The client goes on, and a
+        submission leaves, when this returns: by then it is written down."""
+        if isinstance(event, Downloaded) and len(run.results) > event.index:
+            return run  # Fetched again, saved already.
         run = run.after(event)
-        if isinstance(event, Downloaded):
-            began = time.monotonic()
-            result = await self._save(run, event)
-            run = run.after(Saved(event.at + time.monotonic() - began, result))
         self._publish(run)
+        match event:
+            case Submitting():
+                await asyncio.to_thread(
+                    self._store.reserve,
+                    run,
+                    now=datetime.now(UTC),
+                    budget_usd=self._limits.budget_usd,
+                    visitor_edits=self._limits.visitor_edits,
+                )
+            case Downloaded():
+                run = await asyncio.to_thread(self._saved, run, event)
+                await self._tell(run)
+            case Waiting() | Submitted() | Completed() | Finished():
+                await asyncio.to_thread(self._store.save, run)
         return run
 
-    async def _save(self, run: Run, event: Downloaded) -> Result:
+    async def _search(self, run: Run, client: AsyncClient, lost: AmbiguousSubmit) -> Run:
+        """Looks through the service's list for a submission whose answer was lost.
+
+        Raises `lost` unless exactly one task can be it and no other run can claim that one.
+        """
+        sent = run.started_at + timedelta(seconds=run.sent_at or 0.0)
+        for pause in LOOKS:
+            await self._tell(run.after(Waiting(_age(run), pause, lost)))
+            await asyncio.sleep(pause)
+            found = await client.recent(created_after=sent - CLOCKS)
+            candidates = await self._unclaimed(found, sent)
+            rivals = [other for other in self._runs.values() if other.id != run.id and _lost(other)]
+            if len(candidates) == 1 and not rivals:
+                run = run.after(Found(_age(run), candidates[0]))
+                await self._tell(run)
+                return run
+        raise lost
+
+    async def _unclaimed(self, found: list[Prediction], sent: datetime) -> list[Prediction]:
+        known = await asyncio.to_thread(self._store.known, [task.id for task in found])
+        latest = sent + LONGEST_SUBMISSION + CLOCKS
+        return [
+            task
+            for task in found
+            if task.model == MODEL
+            and task.id not in known
+            and task.created_at is not None
+            and sent - CLOCKS <= task.created_at <= latest
+        ]
+
+    def _kept(self, run: Run) -> Run:
+        """The run with copies of its pictures that outlive the upload's. Blocking."""
+        folder = self._folder / "inputs"
+        images = tuple(
+            keep(image, folder) if isinstance(image, Path) else image for image in run.edit.images
+        )
+        return replace(run, edit=replace(run.edit, images=images))
+
+    def _saved(self, run: Run, event: Downloaded) -> Run:
+        """The run with the output on the disk. Blocking."""
         assert run.prediction is not None
-        return await asyncio.to_thread(
-            save,
+        result = save(
             event.content,
-            self._folder,
+            self._folder / "outputs",
             prompt=run.edit.prompt,
             moment=run.started_at,
             number=event.index + 1,
             nsfw=run.prediction.outputs[event.index].nsfw,
         )
+        return run.after(Saved(_age(run), result))
+
+    async def _end(self, run: Run, event: Failed | Lost) -> None:
+        run = self._runs[run.id]
+        if run.prediction is not None:
+            event.error.prediction_id = run.prediction.id
+        await self._tell(run.after(event))
+
+    async def _tell(self, run: Run) -> None:
+        """Shows the run to whoever watches, and writes it down."""
+        await asyncio.to_thread(self._store.save, run)
+        self._publish(run)
 
     def _publish(self, run: Run) -> None:
         log.info("run %s %.2f s: %s, %s", run.id, run.at, run.state, run.step)
@@ -141,11 +313,17 @@ class Runner:
         over = [old.id for old in self._runs.values() if old.is_over]
         for run_id in over[: max(0, len(self._runs) - KEPT)]:
             del self._runs[run_id], self._changed[run_id]
-        changed, self._changed[run.id] = self._changed[run.id], asyncio.Event()
-        changed.set()
+        changed = self._changed.get(run.id)
+        self._changed[run.id] = asyncio.Event()
+        if changed is not None:
+            changed.set()
 
 
-def _spent(run: Run) -> Spent:
-    if run.prediction is not None:
-        return "yes"
-    return "unknown" if run.in_flight else "no"
+def _age(run: Run) -> float:
+    """Seconds since the run began, by the calendar: a restart may lie between."""
+    return max(0.0, (datetime.now(UTC) - run.started_at).total_seconds())
+
+
+def _lost(run: Run) -> bool:
+    """Whether a submission of it is out without an id: any new task may be its own."""
+    return run.in_flight and run.prediction is None

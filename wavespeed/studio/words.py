@@ -29,7 +29,7 @@ from wavespeed import (
 )
 
 from .outputs import Unsaved
-from .run import Result, Run, Step, Timings
+from .run import Result, Run, Step, Timings, Trouble
 
 TITLE = "Image edit"
 SANDBOX = "Sandbox: simple filters, not the model"
@@ -137,7 +137,7 @@ def status(run: Run | None, *, watching: bool = True) -> str:
             return f"Done in {seconds(run.at)}. {dollars(PRICE_USD)} was spent."
         case "stopped":
             return f"Stopped before anything was sent. {NOTHING_SPENT}"
-        case "failed":
+        case "failed" | "unknown":
             return problem(run).what
         case _:
             assert_never(run.state)
@@ -145,7 +145,7 @@ def status(run: Run | None, *, watching: bool = True) -> str:
 
 def _running(run: Run) -> str:
     if run.waiting is not None:
-        return _waiting(run.waiting.error, spent=run.in_flight)
+        return _waiting(run.waiting.trouble, spent=run.in_flight)
     match run.step:
         case "prepare":
             return "Reading the pictures." if len(run.edit.images) > 1 else "Reading the picture."
@@ -163,12 +163,12 @@ def _running(run: Run) -> str:
             assert_never(run.step)
 
 
-def _waiting(error: WaveSpeedError, *, spent: bool) -> str:
-    if isinstance(error, RateLimited):
+def _waiting(trouble: Trouble, *, spent: bool) -> str:
+    if trouble.kind == RateLimited.__name__:
         what = "Your account takes only so many pictures a minute."
-    elif isinstance(error, ServiceDown):
+    elif trouble.kind == ServiceDown.__name__:
         what = "WaveSpeed has trouble at the moment."
-    elif isinstance(error, NotUnderstood):
+    elif trouble.kind == NotUnderstood.__name__:
         what = "WaveSpeed's answer made no sense."
     else:
         what = "WaveSpeed can't be reached."
@@ -181,89 +181,73 @@ STOPPED_WATCHING = "You stopped watching. The edit goes on at WaveSpeed and will
 
 def problem(run: Run) -> Problem:
     """The one function that makes words of an error."""
-    error = run.error or WaveSpeedError("The edit failed.")
-    what, advice = _what_and_advice(error)
-    return Problem(what, _money(error), advice, _details(run, error))
-
-
-def _what_and_advice(error: WaveSpeedError) -> tuple[str, str]:
-    for kind, what, advice in _ADVICE:
-        if isinstance(error, kind):
-            # An empty sentence means that the error's own is made for people.
-            return what or str(error), advice
-    return "Something went wrong in the studio.", "Try again; the log knows more by the id below."
+    trouble = run.error or Trouble("WaveSpeedError", "")
+    what, advice = _BY_NAME.get(trouble.kind, _BROKEN)
+    # An empty sentence means that the error's own is made for people.
+    return Problem(what or trouble.message, _money(trouble), advice, _details(run, trouble))
 
 
 _KEPT = "Your pictures and words are still here."
-_ADVICE: tuple[tuple[type[WaveSpeedError], str, str], ...] = (
-    (InvalidEdit, "", "Change it, then press Edit again."),
-    (
-        AmbiguousSubmit,
+_SENTENCES: dict[type[WaveSpeedError], tuple[str, str]] = {
+    InvalidEdit: ("", "Change it, then press Edit again."),
+    AmbiguousSubmit: (
         "We don't know whether WaveSpeed accepted this. Nothing was sent again.",
-        "Look at your WaveSpeed account before you press Edit again; that may cost another $0.02.",
+        "Look again in a minute, or send it again; that may cost another $0.02.",
     ),
-    (
-        EditOverdue,
-        "",
-        "It can be fetched from your WaveSpeed account by the id below.",
-    ),
-    (EditFailed, "", f"Change the prompt or a picture, or try again. {_KEPT}"),
-    (
-        Moderated,
+    EditOverdue: ("", "Check again; that costs nothing."),
+    EditFailed: ("", f"Change the prompt or a picture, or try again. {_KEPT}"),
+    Moderated: (
         "The prompt or a picture was refused by content moderation.",
         "Change the prompt or the picture; repeating does not help.",
     ),
-    (
-        NoCredit,
+    NoCredit: (
         "The WaveSpeed account is out of credit.",
         f"Top up at wavespeed.ai, then press Edit again. {_KEPT}",
     ),
-    (
-        BadKey,
+    BadKey: (
         "WaveSpeed does not accept the API key.",
         "Check the key at wavespeed.ai; one made before the first top-up is not active.",
     ),
-    (NotAllowed, "This WaveSpeed account may not do this.", "Ask WaveSpeed's support."),
-    (
-        RateLimited,
+    NotAllowed: ("This WaveSpeed account may not do this.", "Ask WaveSpeed's support."),
+    RateLimited: (
         "WaveSpeed asks for a longer pause than a minute.",
         f"Try again later. {_KEPT}",
     ),
-    (
-        ServiceDown,
+    ServiceDown: (
         "WaveSpeed has trouble at the moment.",
         f"Try again in a few minutes. {_KEPT}",
     ),
-    (Refused, "", f"Change the edit or try again later. {_KEPT}"),
-    (Unreachable, "WaveSpeed can't be reached.", f"Check the network, then try again. {_KEPT}"),
-    (
-        NotUnderstood,
+    Refused: ("", f"Change the edit or try again later. {_KEPT}"),
+    Unreachable: ("WaveSpeed can't be reached.", f"Check the network, then try again. {_KEPT}"),
+    NotUnderstood: (
         "WaveSpeed's answer was not understood.",
         "Try again; if it comes back, report the details.",
     ),
-    (Unsaved, "", "Make room on the disk; the picture stays at WaveSpeed for 7 days."),
-)
+    Unsaved: ("", "Make room on the disk, then fetch it again; that costs nothing."),
+}
+_BY_NAME = {kind.__name__: sentences for kind, sentences in _SENTENCES.items()}
+_BROKEN = ("Something went wrong in the studio.", "Try again; the log knows more by the id below.")
 
 
-def _money(error: WaveSpeedError) -> str:
-    if isinstance(error, EditFailed) or (error.spent == "unknown" and error.prediction_id):
+def _money(trouble: Trouble) -> str:
+    refunded = trouble.spent == "unknown" and trouble.prediction_id is not None
+    if refunded or trouble.kind == EditFailed.__name__:
         return REFUND
-    if error.spent == "no":
+    if trouble.spent == "no":
         return NOTHING_SPENT
-    if error.spent == "unknown":
+    if trouble.spent == "unknown":
         return UNKNOWN_SPENT
     return f"The edit was accepted and costs {dollars(PRICE_USD)}."
 
 
-def _details(run: Run, error: WaveSpeedError) -> str:
-    parts = [f"run {run.id}"]
-    if error.prediction_id:
-        parts.append(f"prediction {error.prediction_id}")
-    parts.append(type(error).__name__)
-    if isinstance(error, Refused):
-        parts.append(f"status {error.status}, code {error.code}")
-    if isinstance(error, EditFailed) and error.code is not None:
-        parts.append(f"code {error.code}")
-    if str(error):
-        parts.append(str(error))
-    return "\n".join(parts)
+def _details(run: Run, trouble: Trouble) -> str:
+    status = f"status {trouble.status}" if trouble.status is not None else ""
+    code = f"code {trouble.code}" if trouble.code is not None else ""
+    parts = [
+        f"run {run.id}",
+        f"prediction {trouble.prediction_id}" if trouble.prediction_id else "",
+        trouble.kind,
+        ", ".join(part for part in (status, code) if part),
+        trouble.message,
+    ]
+    return "\n".join(part for part in parts if part)

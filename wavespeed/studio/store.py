@@ -1,0 +1,178 @@
+"""What survives a restart: every run, written down before it costs money. SQLite, one file.
+
+All methods block for a moment: call them in a thread. They may be called from several at once.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from wavespeed import PRICE_USD, WaveSpeedError
+
+from .run import Run
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS runs (
+    id TEXT PRIMARY KEY,
+    visitor TEXT NOT NULL,
+    started_at REAL NOT NULL,
+    over INTEGER NOT NULL,
+    prediction_id TEXT,
+    day TEXT,                -- The UTC day whose budget it counts against: that of its submission.
+    cost_usd REAL NOT NULL DEFAULT 0,
+    body TEXT NOT NULL       -- The whole run, as JSON.
+) STRICT;
+CREATE INDEX IF NOT EXISTS runs_of_visitor ON runs (visitor, started_at);
+CREATE INDEX IF NOT EXISTS runs_of_day ON runs (day);
+CREATE INDEX IF NOT EXISTS runs_not_over ON runs (over) WHERE over = 0;
+"""
+_JSON = TypeAdapter(Run)
+
+
+class Overspent(WaveSpeedError):
+    """A limit of the day is reached; nothing was sent. `limit` is "budget" or "visitor"."""
+
+    def __init__(self, limit: str, opens: datetime) -> None:
+        whose = "Today's budget is" if limit == "budget" else "Your edits of today are"
+        super().__init__(f"{whose} used up. It opens again at {opens:%H:%M} UTC.")
+        self.limit = limit
+
+
+class Store:
+    """The runs of one data folder. One process at a time may own it."""
+
+    def __init__(self, path: Path) -> None:
+        """Opens or makes the file. Raises `OSError` or `sqlite3.Error`."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._lock = threading.Lock()
+        self._database = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+        # WAL with FULL: a commit is on the disk when it returns, even if the power fails.
+        self._database.execute("PRAGMA journal_mode = WAL")
+        self._database.execute("PRAGMA synchronous = FULL")
+        self._database.executescript(_SCHEMA)
+
+    def close(self) -> None:
+        with self._lock:
+            self._database.close()
+
+    def save(self, run: Run) -> None:
+        """Writes the run down as it is now. What certainly cost nothing is given back."""
+        with self._writing() as cursor:
+            self._put(cursor, run)
+
+    def reserve(
+        self, run: Run, *, now: datetime, budget_usd: float | None, visitor_edits: int | None
+    ) -> None:
+        """Writes down that the run is about to cost money, if the day's limits allow it.
+
+        Looking and writing are one step, so that neither two requests at once nor a restart get
+        around a limit. Raises `Overspent`; then nothing was changed.
+        """
+        day = f"{now.astimezone(UTC):%Y-%m-%d}"
+        midnight = datetime.fromisoformat(day).replace(tzinfo=UTC) + timedelta(days=1)
+        with self._writing() as cursor:
+            others = "FROM runs WHERE day = ? AND cost_usd > 0 AND id != ?"
+            spent = _one(cursor, f"SELECT total(cost_usd) {others}", day, run.id)
+            if budget_usd is not None and spent + PRICE_USD > budget_usd + 1e-9:
+                raise Overspent("budget", midnight)
+            edits = _one(
+                cursor, f"SELECT count(*) {others} AND visitor = ?", day, run.id, run.visitor
+            )
+            if visitor_edits is not None and edits >= visitor_edits:
+                raise Overspent("visitor", midnight)
+            self._put(cursor, run, day)
+
+    def get(self, run_id: str, visitor: str) -> Run | None:
+        """A visitor's own run."""
+        rows = self._read("SELECT body FROM runs WHERE id = ? AND visitor = ?", run_id, visitor)
+        return _JSON.validate_json(rows[0][0]) if rows else None
+
+    def history(self, visitor: str, *, skip: int = 0, most: int = 12) -> list[Run]:
+        """A visitor's runs, newest first."""
+        rows = self._read(
+            "SELECT body FROM runs WHERE visitor = ? ORDER BY started_at DESC LIMIT ? OFFSET ?",
+            visitor,
+            most,
+            skip,
+        )
+        return [_JSON.validate_json(row[0]) for row in rows]
+
+    def unfinished(self) -> list[Run]:
+        """What an earlier process left behind, oldest first."""
+        rows = self._read("SELECT body FROM runs WHERE over = 0 ORDER BY started_at")
+        return [_JSON.validate_json(row[0]) for row in rows]
+
+    def known(self, prediction_ids: list[str]) -> set[str]:
+        """Which of the predictions belong to a run already."""
+        marks = ",".join("?" * len(prediction_ids))
+        rows = self._read(
+            f"SELECT prediction_id FROM runs WHERE prediction_id IN ({marks})", *prediction_ids
+        )
+        return {str(row[0]) for row in rows}
+
+    def spent(self, day: datetime, visitor: str | None = None) -> float:
+        """USD of a UTC day, of everybody or of one visitor."""
+        rows = self._read(
+            "SELECT total(cost_usd) FROM runs WHERE day = ? AND visitor = coalesce(?, visitor)",
+            f"{day.astimezone(UTC):%Y-%m-%d}",
+            visitor,
+        )
+        return float(rows[0][0])
+
+    def delete(self, run_id: str, visitor: str) -> None:
+        """Forgets a visitor's run that is over. What it cost still counts for its day."""
+        with self._writing() as cursor:
+            cursor.execute(
+                "UPDATE runs SET visitor = '', body = '' WHERE id = ? AND visitor = ? AND over = 1",
+                (run_id, visitor),
+            )
+
+    def _put(self, cursor: sqlite3.Cursor, run: Run, day: str | None = None) -> None:
+        cost = 0.0 if run.spent == "no" else PRICE_USD
+        cursor.execute(
+            """
+            INSERT INTO runs (id, visitor, started_at, over, prediction_id, day, cost_usd, body)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+            ON CONFLICT (id) DO UPDATE SET over = excluded.over, body = excluded.body,
+                prediction_id = excluded.prediction_id, cost_usd = excluded.cost_usd,
+                day = coalesce(excluded.day, day)
+            """,
+            (
+                run.id,
+                run.visitor,
+                run.started_at.timestamp(),
+                run.is_over,
+                run.prediction.id if run.prediction else None,
+                day,
+                cost,
+                _JSON.dump_json(run).decode(),
+            ),
+        )
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Cursor]:
+        """A transaction: all of it or nothing."""
+        with self._lock, closing(self._database.cursor()) as cursor:
+            cursor.execute("BEGIN IMMEDIATE")
+            try:
+                yield cursor
+            except BaseException:
+                cursor.execute("ROLLBACK")
+                raise
+            cursor.execute("COMMIT")
+
+    def _read(self, query: str, *values: str | int | None) -> list[tuple[Any]]:
+        with self._lock:
+            return self._database.execute(query, values).fetchall()
+
+
+def _one(cursor: sqlite3.Cursor, query: str, *values: str) -> float:
+    return float(cursor.execute(query, values).fetchone()[0])
