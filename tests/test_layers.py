@@ -9,8 +9,11 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 CLIENT = {"errors", "models", "pace", "images", "answers", "transport", "calls", "client"}
-STUDIO = {"run", "outputs", "words", "pieces", "theme", "settings", "runner"}
+STUDIO = {"run", "outputs", "store", "words", "pieces", "theme", "settings", "runner", "handlers"}
 FOREIGN = {
+    "anyio",
+    "pydantic",
+    "multipart",
     "gradio",
     "httpx",
     "sqlite3",
@@ -39,9 +42,18 @@ MAY: dict[str, set[str]] = {
     "studio.words": {"wavespeed", "studio.run", "studio.outputs"},
     "studio.pieces": {"studio.run", "studio.words", "jinja2"},
     "studio.theme": {"gradio"},
-    "studio.runner": {"wavespeed", "studio.run", "studio.outputs"},
+    "studio.store": {"wavespeed", "studio.run", "pydantic", "sqlite3"},
+    "studio.handlers": {
+        "wavespeed",
+        "studio.run",
+        "studio.runner",
+        "studio.pieces",
+        "studio.words",
+        "gradio",
+    },
+    "studio.runner": {"wavespeed", "studio.run", "studio.outputs", "studio.store"},
 }
-SANDBOX = {"starlette", "uvicorn", "PIL", "numpy"}
+SANDBOX = {"starlette", "uvicorn", "PIL", "numpy", "anyio", "multipart"}
 CEILING = 400
 # The sandbox is another program, the service itself, and has a budget of its own.
 PROGRAM, ISLAND = 4000, 1700

@@ -42,7 +42,7 @@ from wavespeed.studio.outputs import Unsaved
 from wavespeed.studio.run import Failed, Result, Run, RunEvent, Saved, Stopped, details
 
 EDIT = Edit("make it black and white", (Path("cup.jpg"),))
-NEW = Run(id="r1", edit=EDIT, started_at=datetime(2026, 1, 1, tzinfo=UTC))
+NEW = Run(id="r1", visitor="v1", edit=EDIT, started_at=datetime(2026, 1, 1, tzinfo=UTC))
 RESULT = Result(Path("out.png"), "PNG", 1536, 1024, 1_900_000, "data:image/png;base64,", False)
 
 

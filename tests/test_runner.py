@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
 from pathlib import Path
 
@@ -17,13 +17,22 @@ from wavespeed.studio import words
 from wavespeed.studio.outputs import Unsaved
 from wavespeed.studio.run import Run
 from wavespeed.studio.runner import Runner
+from wavespeed.studio.store import Store
 
 pytestmark = pytest.mark.anyio
+ME, YOU = "visitor-1", "visitor-2"
 
 
 @pytest.fixture
-async def runner(client: AsyncClient, tmp_path: Path) -> AsyncIterator[Runner]:
-    runner = Runner(client, tmp_path / "outputs")
+def store(tmp_path: Path) -> Iterator[Store]:
+    store = Store(tmp_path / "studio.db")
+    yield store
+    store.close()
+
+
+@pytest.fixture
+async def runner(client: AsyncClient, store: Store, tmp_path: Path) -> AsyncIterator[Runner]:
+    runner = Runner(client, store, tmp_path)
     yield runner
     await runner.close()
 
@@ -40,7 +49,7 @@ async def until(runner: Runner, run: Run, step: str) -> Run:
 async def test_a_run_ends_with_a_checked_file_named_after_its_prompt(
     runner: Runner, edit: Edit, tmp_path: Path
 ) -> None:
-    run = await runner.finished(runner.start(edit).id)
+    run = await runner.finished(runner.start(edit, ME).id)
 
     [result] = run.results
     assert result.path.parent.parent == tmp_path / "outputs"
@@ -51,7 +60,7 @@ async def test_a_run_ends_with_a_checked_file_named_after_its_prompt(
 
 
 async def test_a_run_goes_on_when_nobody_watches(runner: Runner, edit: Edit) -> None:
-    run = runner.start(edit)
+    run = runner.start(edit, ME)
     async with aclosing(runner.watch(run.id)) as runs:
         await anext(runs)  # The tab is closed here.
 
@@ -59,7 +68,7 @@ async def test_a_run_goes_on_when_nobody_watches(runner: Runner, edit: Edit) -> 
 
 
 async def test_whoever_comes_later_sees_the_same(runner: Runner, edit: Edit) -> None:
-    run = runner.start(edit)
+    run = runner.start(edit, ME)
     await until(runner, run, "queue")
     ends = await asyncio.gather(*(runner.finished(run.id) for _ in range(5)))
 
@@ -71,7 +80,7 @@ async def test_a_stop_before_the_submission_spends_nothing(
     runner: Runner, sandbox: Sandbox, edit: Edit
 ) -> None:
     sandbox.fail("ticket", delay=1.0)
-    run = runner.start(edit)
+    run = runner.start(edit, ME)
     await until(runner, run, "upload")
     await asyncio.sleep(0.2)
 
@@ -87,7 +96,7 @@ async def test_a_stop_while_a_rate_limit_is_waited_out_spends_nothing(
     runner: Runner, sandbox: Sandbox, edit: Edit
 ) -> None:
     sandbox.fail("submit", status=429, headers={"Retry-After": "1"})
-    run = runner.start(edit)
+    run = runner.start(edit, ME)
     async with aclosing(runner.watch(run.id)) as runs:
         async for now in runs:
             if now.waiting:
@@ -102,7 +111,7 @@ async def test_a_stop_while_a_rate_limit_is_waited_out_spends_nothing(
 
 
 async def test_after_the_submission_a_stop_changes_nothing(runner: Runner, edit: Edit) -> None:
-    run = runner.start(edit)
+    run = runner.start(edit, ME)
     await until(runner, run, "queue")
 
     going_on = await runner.stop(run.id)
@@ -118,7 +127,7 @@ async def test_stopping_at_any_moment_never_loses_an_edit_that_was_sent(
     """Swept over the whole beginning: a run that says "stopped" was not submitted, ever."""
     for moment in range(24):
         before = len(sandbox.calls("submit"))
-        run = runner.start(edit)
+        run = runner.start(edit, ME)
         await asyncio.sleep(moment * 0.004)
         stopped = await runner.stop(run.id)
         assert stopped is not None
@@ -130,14 +139,14 @@ async def test_stopping_at_any_moment_never_loses_an_edit_that_was_sent(
 
 
 async def test_a_result_that_can_not_be_written_keeps_its_id_and_says_so(
-    client: AsyncClient, edit: Edit, tmp_path: Path
+    runner: Runner, edit: Edit, tmp_path: Path
 ) -> None:
     (tmp_path / "outputs").write_text("a file where the folder should be")
-    runner = Runner(client, tmp_path / "outputs")
 
-    run = await runner.finished(runner.start(edit).id)
+    run = await runner.finished(runner.start(edit, ME).id)
 
-    assert isinstance(run.error, Unsaved)
+    assert run.error is not None
+    assert run.error.kind == Unsaved.__name__
     problem = words.problem(run)
     assert "could not be written" in problem.what
     assert run.prediction is not None
@@ -150,14 +159,15 @@ async def test_an_output_that_is_no_picture_is_told_and_leaves_no_file(
 ) -> None:
     sandbox.fail("download", status=200, body=b"<html>expired</html>")
 
-    run = await runner.finished(runner.start(edit).id)
+    run = await runner.finished(runner.start(edit, ME).id)
 
-    assert isinstance(run.error, Unsaved)
+    assert run.error is not None
+    assert run.error.kind == Unsaved.__name__
     assert not list((tmp_path / "outputs").rglob("*.*"))
 
 
 async def test_many_runs_of_one_second_overwrite_nothing(runner: Runner, edit: Edit) -> None:
-    runs = [runner.start(edit) for _ in range(6)]
+    runs = [runner.start(edit, ME) for _ in range(6)]
     ends = [await runner.finished(run.id) for run in runs]
     paths = {end.results[0].path for end in ends}
     assert len(paths) == 6
@@ -169,17 +179,19 @@ async def test_an_error_is_logged_by_run_id_and_without_the_key(
 ) -> None:
     sandbox.fail("submit", status=401)
 
-    run = await runner.finished(runner.start(edit).id)
+    run = await runner.finished(runner.start(edit, ME).id)
 
     assert run.state == "failed"
     assert run.id in caplog.text
     assert KEY not in caplog.text
 
 
-async def test_a_service_that_is_away_is_told_in_words(edit: Edit, tmp_path: Path) -> None:
+async def test_a_service_that_is_away_is_told_in_words(
+    store: Store, edit: Edit, tmp_path: Path
+) -> None:
     async with AsyncClient(KEY, base_url="http://127.0.0.1:9", pace=QUICK) as client:
-        runner = Runner(client, tmp_path)
-        run = await runner.finished(runner.start(edit).id)
+        runner = Runner(client, store, tmp_path)
+        run = await runner.finished(runner.start(edit, ME).id)
 
     problem = words.problem(run)
     assert (problem.what, problem.money) == ("WaveSpeed can't be reached.", "Nothing was spent.")

@@ -62,13 +62,14 @@ def asset(name: str) -> str:
     return (ASSETS / name).read_text(encoding="utf-8")
 
 
-def status(run: Run | None, now: float = 0.0, *, watching: bool = True) -> str:
+def status(run: Run | None, now: float = 0.0, *, watching: bool = True, note: str = "") -> str:
     """Five steps and a sentence; `now` is the run's age in seconds, from which the browser ticks
-    as long as someone is `watching`."""
+    as long as someone is `watching`. A `note` goes before the sentence while it runs."""
     return _templates.get_template("status.html").render(
         run=run,
         steps=_steps(run, now, "run" if watching else "left"),
         sentence=words.status(run, watching=watching),
+        note=note if run and not run.is_over else "",
         waiting=run.waiting if run and watching else None,
     )
 
@@ -84,8 +85,22 @@ def results(run: Run | None, files: dict[Path, Path], *, shown: frozenset[int]) 
         run=run,
         items=[_item(run, index, files, shown) for index in range(len(run.results))] if run else [],
         problem=words.problem(run) if run and run.error else None,
+        actions=words.actions(run) if run else [],
         times=_times(run) if run and over else [],
     )
+
+
+def history(runs: list[Run], files: dict[Path, Path], skip: int, more: bool) -> str:
+    """A page of a visitor's runs, newest first; `skip` runs are on the pages before it."""
+    cards = [
+        {
+            "run": run,
+            "items": [_item(run, n, files, frozenset()) for n in range(len(run.results))],
+            "said": words.card(run),
+        }
+        for run in runs
+    ]
+    return _templates.get_template("history.html").render(cards=cards, skip=skip, more=more)
 
 
 def _steps(run: Run | None, now: float, current: str) -> list[StepView]:
@@ -136,10 +151,11 @@ def _item(
         "result": result,
         "covered": covered,
         # Relative, so that it holds under whatever path the page is served.
-        "address": result.cover if covered else _address(files[result.path]),
+        "address": result.cover if covered else _address(files.get(result.path)),
         "name": result.path.name,
     }
 
 
-def _address(file: Path) -> str:
-    return f"gradio_api/file={quote(str(file))}"
+def _address(file: Path | None) -> str:
+    """Empty where the file is gone."""
+    return f"gradio_api/file={quote(str(file))}" if file else ""

@@ -151,6 +151,17 @@ class Runner:
         self._spawn(replace(run, state="running"), client or self._client)
         return True
 
+    async def forget(self, run_id: str, visitor: str) -> None:
+        """Deletes a visitor's run that is over, and its results, from this machine."""
+        run = await self.get(run_id, visitor)
+        if run is None or not run.is_over or run_id in self._tasks:
+            return
+        await asyncio.to_thread(self._store.delete, run_id, visitor)
+        self._runs.pop(run_id, None)
+        self._changed.pop(run_id, None)
+        for result in run.results:
+            await asyncio.to_thread(result.path.unlink, missing_ok=True)
+
     # --- For main ---------------------------------------------------------------------------
 
     async def take_up(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +25,9 @@ class Settings:
     api_key: str | None = field(default=None, repr=False)
     base_url: str = BASE_URL
     data_dir: Path = Path("data")
+    deadline: float = 600.0
+    budget_usd: float | None = None
+    visitor_edits: int | None = None
     server_name: str = "127.0.0.1"
     server_port: int = 7860
 
@@ -38,6 +42,9 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         api_key=value("WAVESPEED_API_KEY") or None,
         base_url=_url("WAVESPEED_BASE_URL", value("WAVESPEED_BASE_URL", BASE_URL)),
         data_dir=Path(value("WAVESPEED_DATA_DIR", "data")),
+        deadline=_number("WAVESPEED_DEADLINE_S", value("WAVESPEED_DEADLINE_S", "600"), least=1),
+        budget_usd=_limit("WAVESPEED_BUDGET_USD", value("WAVESPEED_BUDGET_USD")),
+        visitor_edits=_count("WAVESPEED_VISITOR_EDITS", value("WAVESPEED_VISITOR_EDITS")),
         server_name=value("GRADIO_SERVER_NAME", "127.0.0.1"),
         server_port=_port("GRADIO_SERVER_PORT", value("GRADIO_SERVER_PORT", "7860")),
     )
@@ -62,3 +69,23 @@ def _port(name: str, text: str) -> int:
     if text.isascii() and text.isdigit() and 0 < int(text) < 65536:
         return int(text)
     raise BadSetting(f"{name} has to be a number from 1 to 65535.")
+
+
+def _limit(name: str, text: str) -> float | None:
+    return _number(name, text) if text else None
+
+
+def _count(name: str, text: str) -> int | None:
+    if text and not (text.isascii() and text.isdigit()):
+        raise BadSetting(f"{name} has to be a whole number.")
+    return int(text) if text else None
+
+
+def _number(name: str, text: str, least: float = 0.0) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not least <= number < math.inf:
+        raise BadSetting(f"{name} has to be a number of at least {least:g}.")
+    return number

@@ -35,6 +35,8 @@ CREATE INDEX IF NOT EXISTS runs_of_day ON runs (day);
 CREATE INDEX IF NOT EXISTS runs_not_over ON runs (over) WHERE over = 0;
 """
 _JSON = TypeAdapter(Run)
+StoreError = sqlite3.Error
+"""What a file that is no store, or can't be one, raises."""
 
 
 class Overspent(WaveSpeedError):

@@ -6,6 +6,7 @@ What happened, whether it cost money, what to do. No codes, no "please", no excl
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import assert_never
 
 from wavespeed import (
@@ -143,6 +144,40 @@ def status(run: Run | None, *, watching: bool = True) -> str:
             assert_never(run.state)
 
 
+def picked_up(run: Run) -> str:
+    """Said to who comes back while an edit is under way."""
+    age = (datetime.now(UTC) - run.started_at).total_seconds()
+    return f"Picked up your edit where it was, {age:.0f} s in."
+
+
+def actions(run: Run) -> list[tuple[str, str]]:
+    """What can be done about a run that did not end well, as (action, label)."""
+    if run.state == "unknown":
+        return [("again", LOOK_AGAIN), ("resend", SEND_AGAIN)]
+    if run.state == "failed" and run.prediction is not None and run.prediction.outputs:
+        return [("again", FETCH_AGAIN)]
+    if run.error is not None and run.error.kind == EditOverdue.__name__:
+        return [("again", CHECK_AGAIN)]
+    return []
+
+
+def card(run: Run) -> str:
+    """A run of the history in a few words: how it went, how long, what it cost."""
+    match run.state:
+        case "running":
+            return "Under way"
+        case "done":
+            return f"{seconds(run.at)}, {dollars(PRICE_USD)}"
+        case "stopped":
+            return "Stopped, nothing spent"
+        case "failed":
+            return "Failed, nothing spent" if run.spent == "no" else "Failed"
+        case "unknown":
+            return "Outcome unknown"
+        case _:
+            assert_never(run.state)
+
+
 def _running(run: Run) -> str:
     if run.waiting is not None:
         return _waiting(run.waiting.trouble, spent=run.in_flight)
@@ -156,7 +191,7 @@ def _running(run: Run) -> str:
                 return "Handing the edit over."
             return "Accepted, waiting for its turn."
         case "process":
-            return "Being edited."
+            return "Being edited. You can close this page: the edit goes on and waits for you here."
         case "save":
             return "Fetching the result."
         case _:
@@ -175,8 +210,15 @@ def _waiting(trouble: Trouble, *, spent: bool) -> str:
     return f"{what} {'The edit goes on there.' if spent else 'Nothing was spent so far.'}"
 
 
+LOOK_AGAIN = "Look again"
+SEND_AGAIN = f"Send again (may cost another ${PRICE_USD:.2f})"
+FETCH_AGAIN, CHECK_AGAIN = "Fetch again", "Check again"
+HISTORY, OPEN, REUSE, AS_INPUT = "History", "Open", "Use again", "Use as input"
+DELETE, OLDER, NEWER = "Delete", "Older", "Newer"
 NEXT_TRY = "Next try in"
-STOPPED_WATCHING = "You stopped watching. The edit goes on at WaveSpeed and will be billed."
+STOPPED_WATCHING = (
+    "The edit goes on at WaveSpeed and will be billed; its result will be in the history."
+)
 
 
 def problem(run: Run) -> Problem:
