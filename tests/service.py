@@ -10,8 +10,9 @@ import json
 import threading
 import time
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
 from typing import Any
@@ -37,12 +38,14 @@ class Service:
         self.submissions: list[dict[str, Any]] = []
         self.tickets: dict[str, dict[str, Any]] = {}
         self.files: dict[str, bytes] = {}
-        self.tasks: dict[str, tuple[float, str]] = {}
+        self.tasks: dict[str, tuple[float, str, str]] = {}
+        # Called as a request arrives, and again when it is done but not answered yet.
+        self.hook: Callable[[str], None] = lambda moment: None
         self.looks: list[float] = []
         self.api_url = self.file_url = ""
 
     def task(self, task_id: str) -> dict[str, Any]:
-        began, output = self.tasks[task_id]
+        began, output, created_at = self.tasks[task_id]
         age = time.monotonic() - began
         done = age >= self.seconds
         status = "completed" if done else "processing" if age > self.seconds / 3 else "created"
@@ -54,7 +57,7 @@ class Service:
             "outputs": [f"{self.file_url}/{output}"] if done else [],
             "urls": {"get": f"https://api.wavespeed.ai/api/v3/predictions/{task_id}/result"},
             "has_nsfw_contents": flags if done else [],
-            "created_at": time.strftime("%Y-%m-%dT%H:%M:%S.948268264Z", time.gmtime()),
+            "created_at": created_at,
             "error": "",
             "executionTime": round(self.seconds * 1000) if done else 0,
             "timings": {"inference": round(self.seconds * 600) if done else 0},
@@ -71,8 +74,14 @@ class Service:
         picture.save(buffer, "PNG")
         output, task_id = f"{uuid.uuid4().hex}.png", uuid.uuid4().hex
         self.files[output] = buffer.getvalue()
-        self.tasks[task_id] = (time.monotonic(), output)
+        created_at = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%f}264Z"
+        self.tasks[task_id] = (time.monotonic(), output, created_at)
         return self.task(task_id)
+
+    def recent(self, body: dict[str, Any]) -> dict[str, Any]:
+        items = [self.task(task_id) for task_id in self.tasks]
+        after = body.get("created_after", "")
+        return {"page": 1, "items": [task for task in items if task["created_at"] >= after]}
 
     def ticket(self, body: dict[str, Any]) -> dict[str, Any]:
         name = f"{uuid.uuid4().hex}-{body['filename']}"
@@ -98,15 +107,22 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: object) -> None:
         pass
 
-    def body(self) -> bytes:
-        return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+    def body(self) -> bytes | None:
+        """None where the sender was gone before it had sent all of it."""
+        length = int(self.headers.get("Content-Length") or 0)
+        with suppress(ConnectionError):
+            content = self.rfile.read(length)
+            return content if len(content) == length else None
+        return None
 
     def answer(self, status: int, content: bytes, kind: str = "application/json") -> None:
-        self.send_response(status)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
+        # Whoever asked may have been killed: that is what some of the tests are about.
+        with suppress(ConnectionError):
+            self.send_response(status)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
 
     def data(self, data: object) -> None:
         self.answer(200, json.dumps({"code": 200, "message": "success", "data": data}).encode())
@@ -134,17 +150,25 @@ class Api(_Handler):
             parts[3] == "predictions" and parts[5:] == ["result"] and parts[4] in self.service.tasks
         ):
             self.service.looks.append(time.monotonic())
+            self.service.hook("result")
             self.data(self.service.task(parts[4]))
         else:
             self.no(404, "not found")
 
     def do_POST(self) -> None:
-        body = json.loads(self.body() or b"{}")
-        if not self.is_known():
+        content = self.body()
+        if content is None or not self.is_known():
             return
+        body = json.loads(content or b"{}")
         if self.path == MODEL:
-            self.data(self.service.submit(body))
+            self.service.hook("submit")
+            task = self.service.submit(body)
+            self.service.hook("submitted")
+            self.data(task)
+        elif self.path == "/api/v3/predictions":
+            self.data(self.service.recent(body))
         elif self.path == "/api/v3/media/uploads":
+            self.service.hook("ticket")
             self.data(self.service.ticket(body))
         elif self.path == "/api/v3/model/price":
             self.data({"model_id": body["model_id"], "price": 0.02, "currency": "USD"})
@@ -156,8 +180,11 @@ class Files(_Handler):
     """The host that keeps files, and must never see the key."""
 
     def do_PUT(self) -> None:
+        self.service.hook("put")
         name = self.path.partition("?")[0].strip("/")
         content, ticket = self.body(), self.service.tickets.get(name, {})
+        if content is None:
+            return None
         self.check("signature=abc%2Fdef" in self.path, "the signed address was changed")
         self.check(len(content) == ticket.get("size"), "size is not the ticket's")
         self.check(
@@ -171,6 +198,7 @@ class Files(_Handler):
 
     def do_GET(self) -> None:
         self.check(True, "")
+        self.service.hook("download")
         content = self.service.files.get(self.path.strip("/"))
         self.answer(200 if content else 404, content or b"", "image/png")
 

@@ -176,6 +176,10 @@ class Runner:
             else:
                 self._spawn(run, self._client)
 
+    def live(self) -> frozenset[str]:
+        """The ids of the runs under way."""
+        return frozenset(self._tasks)
+
     async def close(self) -> None:
         """Ends all watching at the service; the edits there go on, and so will their runs."""
         tasks = list(self._tasks.values())
@@ -239,9 +243,9 @@ class Runner:
         if isinstance(event, Downloaded) and len(run.results) > event.index:
             return run  # Fetched again, saved already.
         run = run.after(event)
-        self._publish(run)
         match event:
             case Submitting():
+                self._publish(run)  # From here on it can't be stopped any more, only then written.
                 await asyncio.to_thread(
                     self._store.reserve,
                     run,
@@ -253,7 +257,9 @@ class Runner:
                 run = await asyncio.to_thread(self._saved, run, event)
                 await self._tell(run)
             case Waiting() | Submitted() | Completed() | Finished():
-                await asyncio.to_thread(self._store.save, run)
+                await self._tell(run)
+            case _:
+                self._publish(run)
         return run
 
     async def _search(self, run: Run, client: AsyncClient, lost: AmbiguousSubmit) -> Run:
