@@ -19,19 +19,20 @@ ROOT = Path(__file__).parent.parent
 
 @dataclass(frozen=True)
 class App:
-    """Where it answers, and what it has written to its log."""
+    """Where it answers, what it has written to its log, and its process."""
 
     url: str
     log_file: Path
+    process: subprocess.Popen[bytes]
 
     def log(self) -> str:
         return self.log_file.read_text(encoding="utf-8")
 
 
 @contextmanager
-def served(folder: Path, **settings: str) -> Iterator[App]:
-    """Runs app.py with its data and Gradio's cache in `folder`; ends it like Ctrl-C."""
-    port = _free_port()
+def served(folder: Path, *, port: int = 0, **settings: str) -> Iterator[App]:
+    """Runs app.py with its data and Gradio's cache in `folder`; ends it like `kill`."""
+    port = port or free_port()
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith("WAVESPEED_")
     }
@@ -41,23 +42,24 @@ def served(folder: Path, **settings: str) -> Iterator[App]:
         "WAVESPEED_DATA_DIR": str(folder / "data"),
         **settings,
     }
-    app = App(f"http://127.0.0.1:{port}", folder / "app.log")
-    with app.log_file.open("wb") as log:
+    log_file = folder / "app.log"
+    with log_file.open("ab") as log:
         process = subprocess.Popen(
             [sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=log, stderr=log
         )
-        try:
-            _wait_for(app, process)
-            yield app
-        finally:
-            process.terminate()
-            process.wait(20)
+    app = App(f"http://127.0.0.1:{port}", log_file, process)
+    try:
+        _wait_for(app)
+        yield app
+    finally:
+        process.terminate()
+        process.wait(20)
 
 
-def _wait_for(app: App, process: subprocess.Popen[bytes]) -> None:
+def _wait_for(app: App) -> None:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
-        assert process.poll() is None, app.log()
+        assert app.process.poll() is None, app.log()
         try:
             if httpx.get(app.url, trust_env=False).status_code == 200:
                 return
@@ -66,6 +68,6 @@ def _wait_for(app: App, process: subprocess.Popen[bytes]) -> None:
     raise AssertionError(f"the app did not start:\n{app.log()}")
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         return int(probe.getsockname()[1])

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from playwright.sync_api import Browser, sync_playwright
 
+from tests import chromium
 from wavespeed import AsyncClient, Edit, Event, Pace
 from wavespeed.sandbox import Sandbox, serve
 
@@ -75,3 +77,12 @@ async def story(client: AsyncClient, edit: Edit) -> list[Event]:
 def patient(**waits: float) -> Pace:
     """The short waits, some of them changed."""
     return replace(QUICK, **waits)  # type: ignore[arg-type]
+
+
+# Not for the whole session: Playwright's loop must not be running under the async tests.
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium.find(), args=chromium.ARGS)
+        yield browser
+        browser.close()

@@ -9,7 +9,18 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 CLIENT = {"errors", "models", "pace", "images", "answers", "transport", "calls", "client"}
-STUDIO = {"run", "outputs", "store", "words", "pieces", "theme", "settings", "runner", "handlers"}
+STUDIO = {
+    "run",
+    "outputs",
+    "store",
+    "words",
+    "pieces",
+    "theme",
+    "settings",
+    "runner",
+    "handlers",
+    "errors",
+}
 FOREIGN = {
     "anyio",
     "pydantic",
@@ -36,13 +47,14 @@ MAY: dict[str, set[str]] = {
     "transport": {"errors", "pace", "answers", "httpx"},
     "calls": {"errors", "models", "pace", "answers", "transport"},
     "client": {"errors", "models", "pace", "images", "answers", "transport", "calls", "httpx"},
+    "studio.errors": {"wavespeed"},
     "studio.run": {"wavespeed"},
     "studio.settings": {"wavespeed"},
-    "studio.outputs": {"wavespeed", "studio.run", "PIL"},
-    "studio.words": {"wavespeed", "studio.run", "studio.outputs"},
+    "studio.outputs": {"studio.errors", "studio.run", "PIL"},
+    "studio.words": {"wavespeed", "studio.errors", "studio.run"},
     "studio.pieces": {"studio.run", "studio.words", "jinja2"},
     "studio.theme": {"gradio"},
-    "studio.store": {"wavespeed", "studio.run", "pydantic", "sqlite3"},
+    "studio.store": {"wavespeed", "studio.errors", "studio.run", "pydantic", "sqlite3"},
     "studio.handlers": {
         "wavespeed",
         "studio.run",
@@ -51,7 +63,13 @@ MAY: dict[str, set[str]] = {
         "studio.words",
         "gradio",
     },
-    "studio.runner": {"wavespeed", "studio.run", "studio.outputs", "studio.store"},
+    "studio.runner": {
+        "wavespeed",
+        "studio.errors",
+        "studio.run",
+        "studio.outputs",
+        "studio.store",
+    },
 }
 SANDBOX = {"starlette", "uvicorn", "PIL", "numpy", "anyio", "multipart"}
 CEILING = 400

@@ -5,19 +5,18 @@ from __future__ import annotations
 import re
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from tests import chromium
 from tests.apps import App, served
 from tests.conftest import PHOTOS
 from tests.service import KEY, Service, running
-
-EditPicture = Callable[..., None]
+from tests.visits import ask, drop, visit
 
 
 @pytest.fixture(scope="module")
@@ -27,51 +26,10 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
         yield app
 
 
-@pytest.fixture(scope="module")
-def playwright() -> Iterator[Playwright]:
-    with sync_playwright() as playwright:
-        yield playwright
-
-
-@pytest.fixture(scope="module")
-def browser(playwright: Playwright) -> Iterator[Browser]:
-    browser = playwright.chromium.launch(executable_path=chromium.find(), args=chromium.ARGS)
-    yield browser
-    browser.close()
-
-
 @pytest.fixture
 def page(app: App, browser: Browser) -> Iterator[Page]:
-    yield from opened(app, browser)
-
-
-def opened(app: App, browser: Browser) -> Iterator[Page]:
-    """A fresh visitor. Any script error on the page fails the test."""
-    context = browser.new_context(viewport={"width": 1440, "height": 900})
-    page = context.new_page()
-    errors: list[str] = []
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.goto(app.url)
-    expect(page.locator("#edit")).to_be_visible()
-    yield page
-    assert not errors
-    context.close()
-
-
-def drop(page: Page, *files: Path | str) -> None:
-    page.locator("#inputs input[type=file]").first.set_input_files([str(file) for file in files])
-    expect(page.locator("#inputs img")).to_have_count(len(files))
-
-
-def ask(page: Page, prompt: str, *files: Path) -> None:
-    """Drops the pictures, writes the prompt, presses Edit."""
-    drop(page, *(files or (PHOTOS / "coffee.jpg",)))
-    page.locator("#prompt textarea").fill(prompt)
-    page.locator("#edit").click()
-
-
-def result(page: Page) -> object:
-    return page.locator("#results img")
+    with visit(browser, app.url) as page:
+        yield page
 
 
 def test_from_drop_to_result_with_status_flag_and_timings(page: Page) -> None:
@@ -312,7 +270,7 @@ def test_with_a_key_the_same_page_asks_the_real_service_as_documented(
         running(service) as url,
         served(tmp_path, WAVESPEED_API_KEY=KEY, WAVESPEED_BASE_URL=url) as app,
     ):
-        for page in opened(app, browser):
+        with visit(browser, app.url) as page:
             expect(page.locator("#engine")).to_have_text("127.0.0.1")
             ask(page, "make it black and white", PHOTOS / "coffee.jpg", PHOTOS / "rocket.jpg")
             expect(page.locator("#results img")).to_be_visible(timeout=15_000)

@@ -38,8 +38,18 @@ from wavespeed import (
     WaveSpeedError,
 )
 from wavespeed.studio import words
-from wavespeed.studio.outputs import Unsaved
-from wavespeed.studio.run import Failed, Result, Run, RunEvent, Saved, Stopped, details
+from wavespeed.studio.errors import Unsaved
+from wavespeed.studio.run import (
+    Failed,
+    Lost,
+    Result,
+    Run,
+    RunEvent,
+    Saved,
+    Searching,
+    Stopped,
+    details,
+)
 
 EDIT = Edit("make it black and white", (Path("cup.jpg"),))
 NEW = Run(id="r1", visitor="v1", edit=EDIT, started_at=datetime(2026, 1, 1, tzinfo=UTC))
@@ -131,6 +141,8 @@ LIMITED = Waiting(0.8, 12.0, RateLimited("", status=429, retry_after=12.0))
         (TO_THE_SERVICE, True),
         ([*TO_THE_SERVICE, LIMITED], True),
         (WHOLE[:7], True),
+        ([*TO_THE_SERVICE[:4], Searching(2.0, 2.0, AmbiguousSubmit("x"))], True),
+        ([*TO_THE_SERVICE[:4], Lost(2.0, AmbiguousSubmit("x"))], True),
     ],
 )
 def test_a_run_can_be_taken_back_only_while_nothing_that_costs_money_is_under_way(
@@ -196,7 +208,7 @@ ERRORS: list[tuple[WaveSpeedError, str]] = [
     (with_id(NotUnderstood("outputs"), "unknown"), words.REFUND),
     (EditFailed("The task broke.", code=1405, prediction_id="p1"), words.REFUND),
     (EditOverdue("It did not work.", prediction_id="p1"), "The edit was accepted and costs $0.02."),
-    (Unsaved("It did not work.", reason="disk"), "The edit was accepted and costs $0.02."),
+    (Unsaved("It did not work."), "The edit was accepted and costs $0.02."),
     (WaveSpeedError("The studio itself failed."), "Nothing was spent."),
 ]
 

@@ -5,18 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from tests.conftest import KEY, QUICK
+from tests.conftest import KEY, QUICK, patient
 from wavespeed import AsyncClient, Edit
 from wavespeed.sandbox import Sandbox
 from wavespeed.studio import words
-from wavespeed.studio.outputs import Unsaved
+from wavespeed.studio.errors import Unsaved
 from wavespeed.studio.run import Run
-from wavespeed.studio.runner import Runner
+from wavespeed.studio.runner import Limits, Runner
 from wavespeed.studio.store import Store
 
 pytestmark = pytest.mark.anyio
@@ -28,6 +29,11 @@ def store(tmp_path: Path) -> Iterator[Store]:
     store = Store(tmp_path / "studio.db")
     yield store
     store.close()
+
+
+@pytest.fixture(autouse=True)
+def _looks_are_quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wavespeed.studio.runner.LOOKS", (0.2, 0.3))
 
 
 @pytest.fixture
@@ -195,3 +201,181 @@ async def test_a_service_that_is_away_is_told_in_words(
 
     problem = words.problem(run)
     assert (problem.what, problem.money) == ("WaveSpeed can't be reached.", "Nothing was spent.")
+
+
+# --- Across restarts and lost answers ---------------------------------------------------------
+
+
+async def restarted(runner: Runner, client: AsyncClient, store: Store, folder: Path) -> Runner:
+    """A new process over the same data folder, as far as the runs can tell."""
+    await runner.close()
+    again = Runner(client, store, folder)
+    await again.take_up()
+    return again
+
+
+@pytest.mark.parametrize("step", ["prepare", "upload", "queue", "process"])
+async def test_a_restart_in_any_step_ends_in_one_submission_and_the_result(
+    runner: Runner,
+    client: AsyncClient,
+    store: Store,
+    sandbox: Sandbox,
+    edit: Edit,
+    tmp_path: Path,
+    step: str,
+) -> None:
+    run = runner.start(edit, ME)
+    await until(runner, run, step)
+    await asyncio.sleep(0.01)  # Written down, as it is before anything is sent.
+
+    again = await restarted(runner, client, store, tmp_path)
+    end = await again.finished(run.id)
+
+    assert (end.state, len(end.results)) == ("done", 1)
+    assert len(sandbox.calls("submit")) == 1
+    assert store.get(run.id, ME) == end
+    await again.close()
+
+
+async def test_a_lost_answer_is_found_in_the_list_and_taken_up(
+    runner: Runner, sandbox: Sandbox, edit: Edit
+) -> None:
+    sandbox.fail("submit", drop=True)
+
+    end = await runner.finished(runner.start(edit, ME).id)
+
+    assert end.state == "done"
+    assert len(sandbox.calls("submit")) == 1
+
+
+async def test_a_lost_answer_that_is_not_in_the_list_is_told_and_never_sent_again(
+    runner: Runner, sandbox: Sandbox, edit: Edit
+) -> None:
+    sandbox.fail("submit", drop=True, processed=False)
+
+    end = await runner.finished(runner.start(edit, ME).id)
+
+    assert end.state == "unknown"
+    assert len(sandbox.calls("submit")) == 1
+    assert words.problem(end).what.startswith("We don't know whether WaveSpeed accepted this.")
+    assert [action for action, _ in words.actions(end)] == ["again", "resend"]
+
+
+async def test_two_lost_answers_are_never_taken_for_each_other(
+    runner: Runner, sandbox: Sandbox, edit: Edit
+) -> None:
+    """One of them was accepted. Whose it is can't be told, so neither person gets it."""
+    sandbox.fail("submit", drop=True)
+    sandbox.fail("submit", drop=True, processed=False)
+
+    ids = [runner.start(edit, visitor).id for visitor in (ME, YOU)]
+    ends = [await runner.finished(run_id) for run_id in ids]
+
+    assert [end.state for end in ends] == ["unknown", "unknown"]
+    assert len(sandbox.calls("submit")) == 2
+
+
+async def test_looking_again_later_finds_it(runner: Runner, sandbox: Sandbox, edit: Edit) -> None:
+    sandbox.fail("submit", drop=True)
+    sandbox.fail("recent", body={"code": 200, "data": {"page": 1, "items": []}}, times=2)
+    run = await runner.finished(runner.start(edit, ME).id)
+    assert run.state == "unknown"
+
+    assert not await runner.again(run.id, YOU)
+    assert await runner.again(run.id, ME)
+
+    assert (await runner.finished(run.id)).state == "done"
+    assert len(sandbox.calls("submit")) == 1
+
+
+async def test_a_result_that_could_not_be_fetched_is_fetched_again_for_nothing(
+    runner: Runner, sandbox: Sandbox, edit: Edit
+) -> None:
+    sandbox.fail("download", status=403)
+    run = await runner.finished(runner.start(edit, ME).id)
+    assert run.state == "failed"
+    assert words.actions(run) == [("again", "Fetch again")]
+
+    assert await runner.again(run.id, ME)
+
+    assert (await runner.finished(run.id)).state == "done"
+    assert len(sandbox.calls("submit")) == 1
+
+
+async def test_an_overdue_edit_is_checked_again_for_nothing(
+    base_url: str, store: Store, sandbox: Sandbox, photo: Path, tmp_path: Path
+) -> None:
+    async with AsyncClient(KEY, base_url=base_url, pace=patient(deadline=0.06)) as client:
+        runner = Runner(client, store, tmp_path)
+        run = await runner.finished(runner.start(Edit("sepia", (photo,)), ME).id)
+        assert run.error is not None
+        assert run.error.kind == "EditOverdue"
+        assert words.actions(run) == [("again", "Check again")]
+        await asyncio.sleep(0.4)
+
+        assert await runner.again(run.id, ME)
+
+        assert (await runner.finished(run.id)).state == "done"
+        await runner.close()
+    assert len(sandbox.calls("submit")) == 1
+
+
+async def test_an_edit_over_the_budget_is_not_sent_and_says_when_it_opens_again(
+    client: AsyncClient, store: Store, sandbox: Sandbox, edit: Edit, tmp_path: Path
+) -> None:
+    runner = Runner(client, store, tmp_path, Limits(budget_usd=0.05))
+    ids = [runner.start(edit, ME).id for _ in range(5)]
+    ends = [await runner.finished(run_id) for run_id in ids]
+
+    assert sorted(end.state for end in ends) == ["done"] * 2 + ["failed"] * 3
+    assert len(sandbox.calls("submit")) == 2
+    refused = next(end for end in ends if end.state == "failed")
+    problem = words.problem(refused)
+    assert "opens again at 00:00 UTC" in problem.what
+    assert problem.money == "Nothing was spent."
+
+
+async def test_a_visitor_can_neither_see_nor_repeat_nor_delete_anothers_run(
+    runner: Runner, edit: Edit
+) -> None:
+    run = await runner.finished(runner.start(edit, ME).id)
+
+    assert await runner.get(run.id, YOU) is None
+    assert await runner.history(YOU) == []
+    await runner.forget(run.id, YOU)
+    assert await runner.get(run.id, ME) == run
+
+
+async def test_a_deleted_run_takes_its_result_along(runner: Runner, edit: Edit) -> None:
+    run = await runner.finished(runner.start(edit, ME).id)
+    await runner.forget(run.id, ME)
+
+    assert await runner.get(run.id, ME) is None
+    assert not run.results[0].path.exists()
+
+
+async def test_the_pictures_of_a_run_outlive_their_uploads(
+    runner: Runner, client: AsyncClient, store: Store, edit: Edit, photo: Path, tmp_path: Path
+) -> None:
+    run = runner.start(edit, ME)
+    await until(runner, run, "upload")
+    await asyncio.to_thread(photo.unlink)
+
+    again = await restarted(runner, client, store, tmp_path)
+
+    assert (await again.finished(run.id)).state == "done"
+    await again.close()
+
+
+async def test_an_edit_that_was_not_sent_and_is_long_forgotten_is_not_sent_now(
+    runner: Runner, client: AsyncClient, store: Store, sandbox: Sandbox, edit: Edit, tmp_path: Path
+) -> None:
+    old = Run(id="old", visitor=ME, edit=edit, started_at=datetime.now(UTC) - timedelta(minutes=11))
+    store.save(old)
+
+    again = await restarted(runner, client, store, tmp_path)
+    end = await again.finished("old")
+
+    assert end.state == "failed"
+    assert words.problem(end).money == "Nothing was spent."
+    assert not sandbox.calls("submit")

@@ -17,8 +17,7 @@ from pathlib import Path
 from PIL import Image as Pictures
 from PIL.ImageFile import ImageFile
 
-from wavespeed import WaveSpeedError
-
+from .errors import Unsaved
 from .run import Result
 
 EXTENSIONS = {"PNG": "png", "JPEG": "jpg", "WEBP": "webp"}
@@ -26,15 +25,6 @@ EXTENSIONS = {"PNG": "png", "JPEG": "jpg", "WEBP": "webp"}
 MAX_PIXELS = 100_000_000
 COVER_PIXELS = 12
 """On the long edge: blurred by the browser, it shows no shape at all."""
-
-
-class Unsaved(WaveSpeedError):
-    """The picture came, and could not be kept: the disk, or it is no picture. `reason` is
-    "disk" or "picture"."""
-
-    def __init__(self, message: str, *, reason: str) -> None:
-        super().__init__(message, spent="yes")
-        self.reason = reason
 
 
 def save(
@@ -52,7 +42,7 @@ def save(
         day.mkdir(parents=True, exist_ok=True)
         path = _write(content, day, stem, EXTENSIONS[kind])
     except OSError as error:
-        raise Unsaved("The result could not be written to the disk.", reason="disk") from error
+        raise Unsaved("The result could not be written to the disk.") from error
     return Result(path, kind, picture.width, picture.height, len(content), cover, nsfw)
 
 
@@ -89,7 +79,7 @@ def _checked(content: bytes) -> tuple[ImageFile, str]:
                 small.save(buffer, "PNG")
                 return picture, f"data:image/png;base64,{b64encode(buffer.getvalue()).decode()}"
     except Exception as error:  # Pillow raises a dozen kinds
-        raise Unsaved("What the service sent is no picture.", reason="picture") from error
+        raise Unsaved("What the service sent is no picture.") from error
 
 
 def _write(content: bytes, folder: Path, stem: str, extension: str) -> Path:

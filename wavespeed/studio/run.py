@@ -109,6 +109,16 @@ class Stopped:
 
 
 @dataclass(frozen=True, slots=True)
+class Searching:
+    """A submission's answer was lost; the service's list is looked through in `seconds`. Unlike
+    after a `Waiting`, the submission itself may well have been accepted."""
+
+    at: float
+    seconds: float
+    error: WaveSpeedError
+
+
+@dataclass(frozen=True, slots=True)
 class Found:
     """A submission whose answer was lost turned up in the service's list."""
 
@@ -124,7 +134,7 @@ class Lost:
     error: WaveSpeedError
 
 
-RunEvent = Event | Saved | Failed | Stopped | Found | Lost
+RunEvent = Event | Saved | Failed | Stopped | Searching | Found | Lost
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +205,9 @@ class Run:
                 # Before there is an id, a wait means that the last try certainly created nothing.
                 pause = Pause(event.seconds, Trouble.of(event.error))
                 return replace(run, waiting=pause, in_flight=self.prediction is not None)
+            case Searching():
+                pause = Pause(event.seconds, Trouble.of(event.error))
+                return replace(run, waiting=pause, in_flight=True)
             case Completed(prediction=prediction):
                 return run._at_service(prediction)._enter("save")
             case Downloaded():
@@ -206,7 +219,7 @@ class Run:
             case Failed(error=error):
                 return replace(run, state="failed", error=Trouble.of(error), in_flight=False)
             case Lost(error=error):
-                return replace(run, state="unknown", error=Trouble.of(error))
+                return replace(run, state="unknown", error=Trouble.of(error), in_flight=True)
             case Stopped():
                 return replace(run, state="stopped", in_flight=False)
             case _:

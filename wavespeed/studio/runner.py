@@ -28,8 +28,9 @@ from wavespeed import (
     WaveSpeedError,
 )
 
+from .errors import Interrupted, KeyNeeded
 from .outputs import keep, save
-from .run import Failed, Found, Lost, Run, Saved, Stopped
+from .run import Failed, Found, Lost, Run, Saved, Searching, Stopped
 from .store import Store
 
 log = logging.getLogger("wavespeed.studio")
@@ -44,14 +45,6 @@ CLOCKS = timedelta(seconds=5)
 """How far the service's clock may be from ours."""
 LONGEST_SUBMISSION = timedelta(seconds=120)
 """A task is created while its submission is open, which is this long at most (`Pace.sync`)."""
-
-
-class KeyNeeded(WaveSpeedError):
-    """A restart interrupted an edit under a visitor's key, which only the visitor has."""
-
-
-class Interrupted(WaveSpeedError):
-    """A restart came before the edit was sent, and too long ago to send it now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +137,7 @@ class Runner:
         False where there is nothing to ask for.
         """
         run = await self.get(run_id, visitor)
-        if run is None or run_id in self._tasks or not (run.prediction or run.state == "unknown"):
+        if run is None or not run.is_over or not (run.prediction or run.state == "unknown"):
             return False
         if run.own_key and client is None:
             return False
@@ -154,7 +147,7 @@ class Runner:
     async def forget(self, run_id: str, visitor: str) -> None:
         """Deletes a visitor's run that is over, and its results, from this machine."""
         run = await self.get(run_id, visitor)
-        if run is None or not run.is_over or run_id in self._tasks:
+        if run is None or not run.is_over:
             return
         await asyncio.to_thread(self._store.delete, run_id, visitor)
         self._runs.pop(run_id, None)
@@ -193,7 +186,12 @@ class Runner:
         self._publish(run)
         task = asyncio.create_task(self._own(run, client), name=f"run {run.id}")
         self._tasks[run.id] = task
-        task.add_done_callback(lambda _: self._tasks.pop(run.id, None))
+
+        def over(ended: asyncio.Task[None]) -> None:
+            if self._tasks.get(run.id) is ended:  # Else the run was taken up again already.
+                del self._tasks[run.id]
+
+        task.add_done_callback(over)
 
     async def _own(self, run: Run, client: AsyncClient) -> None:
         try:
@@ -269,7 +267,7 @@ class Runner:
         """
         sent = run.started_at + timedelta(seconds=run.sent_at or 0.0)
         for pause in LOOKS:
-            await self._tell(run.after(Waiting(_age(run), pause, lost)))
+            await self._tell(run.after(Searching(_age(run), pause, lost)))
             await asyncio.sleep(pause)
             found = await client.recent(created_after=sent - CLOCKS)
             candidates = await self._unclaimed(found, sent)

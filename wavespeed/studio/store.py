@@ -15,8 +15,9 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from wavespeed import PRICE_USD, WaveSpeedError
+from wavespeed import PRICE_USD
 
+from .errors import Overspent
 from .run import Run
 
 _SCHEMA = """
@@ -37,15 +38,6 @@ CREATE INDEX IF NOT EXISTS runs_not_over ON runs (over) WHERE over = 0;
 _JSON = TypeAdapter(Run)
 StoreError = sqlite3.Error
 """What a file that is no store, or can't be one, raises."""
-
-
-class Overspent(WaveSpeedError):
-    """A limit of the day is reached; nothing was sent. `limit` is "budget" or "visitor"."""
-
-    def __init__(self, limit: str, opens: datetime) -> None:
-        whose = "Today's budget is" if limit == "budget" else "Your edits of today are"
-        super().__init__(f"{whose} used up. It opens again at {opens:%H:%M} UTC.")
-        self.limit = limit
 
 
 class Store:

@@ -29,7 +29,7 @@ from wavespeed import (
     byte_count,
 )
 
-from .outputs import Unsaved
+from .errors import Interrupted, KeyNeeded, Overspent, Unsaved
 from .run import Result, Run, Step, Timings, Trouble
 
 TITLE = "Image edit"
@@ -199,6 +199,8 @@ def _running(run: Run) -> str:
 
 
 def _waiting(trouble: Trouble, *, spent: bool) -> str:
+    if trouble.kind == AmbiguousSubmit.__name__:
+        return "The answer to the submission was lost. Nothing is sent again; looking for it."
     if trouble.kind == RateLimited.__name__:
         what = "Your account takes only so many pictures a minute."
     elif trouble.kind == ServiceDown.__name__:
@@ -265,6 +267,9 @@ _SENTENCES: dict[type[WaveSpeedError], tuple[str, str]] = {
         "WaveSpeed's answer was not understood.",
         "Try again; if it comes back, report the details.",
     ),
+    Overspent: ("", f"Come back then. {_KEPT}"),
+    KeyNeeded: ("", "Enter your key again, then press Look again."),
+    Interrupted: ("", "Press Edit to send it now."),
     Unsaved: ("", "Make room on the disk, then fetch it again; that costs nothing."),
 }
 _BY_NAME = {kind.__name__: sentences for kind, sentences in _SENTENCES.items()}

@@ -1,0 +1,132 @@
+"""Whoever comes back finds the page as it was: after a reload, in a second tab, after kill -9."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.apps import App, free_port, served
+from tests.conftest import PHOTOS
+from tests.service import KEY, Service, running
+from tests.visits import ask, tab, visit
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    with served(tmp_path_factory.mktemp("app")) as app:
+        yield app
+
+
+@pytest.fixture
+def page(app: App, browser: Browser) -> Iterator[Page]:
+    with visit(browser, app.url) as page:
+        yield page
+
+
+def see_result(page: Page, prompt: str) -> None:
+    picture = page.locator("#results img")
+    expect(picture).to_have_attribute("alt", f"Result: {prompt}", timeout=20_000)
+    expect(page.locator("#prompt textarea")).to_have_value(prompt)
+
+
+def test_a_reload_in_the_middle_picks_the_edit_up_where_it_was(app: App, page: Page) -> None:
+    ask(page, "sepia [[slow]]", PHOTOS / "coffee.jpg", PHOTOS / "rocket.jpg")
+    expect(page.locator("#status .ws-run", has_text="Process")).to_be_visible(timeout=10_000)
+
+    page.reload()
+
+    expect(page.locator("#status")).to_contain_text("Picked up your edit where it was")
+    expect(page.locator("#prompt textarea")).to_have_value("sepia [[slow]]")
+    expect(page.locator("#inputs img")).to_have_count(2)
+    expect(page.locator("#stop")).to_be_visible()
+    with tab(page.context, app.url) as second:
+        expect(second.locator("#status .ws-run")).to_be_visible()
+        expect(second.locator("#results img")).to_be_visible(timeout=30_000)
+    see_result(page, "sepia [[slow]]")
+
+
+def test_a_reload_afterwards_shows_the_result_and_the_fields(page: Page) -> None:
+    ask(page, "warm")
+    see_result(page, "warm")
+    page.reload()
+    see_result(page, "warm")
+    expect(page.locator("#inputs img")).to_have_count(1)
+    expect(page.locator("#history li")).to_have_count(1)
+
+
+def test_another_visitor_sees_nothing_of_it(app: App, browser: Browser, page: Page) -> None:
+    ask(page, "cool")
+    see_result(page, "cool")
+    with visit(browser, app.url) as other:
+        expect(other.locator("#results")).to_contain_text("Your result appears here")
+        expect(other.locator("#history li")).to_have_count(0)
+        expect(other.locator("#prompt textarea")).to_have_value("")
+
+
+def test_kill_9_in_the_middle_loses_nothing_and_sends_nothing_twice(
+    browser: Browser, tmp_path: Path
+) -> None:
+    service, port = Service(seconds=4.0), free_port()
+    with running(service) as url:
+        settings = {"WAVESPEED_API_KEY": KEY, "WAVESPEED_BASE_URL": url}
+        with served(tmp_path, port=port, **settings) as app, visit(browser, app.url) as page:
+            ask(page, "make it grey")
+            expect(page.locator("#status .ws-run", has_text="Process")).to_be_visible(
+                timeout=10_000
+            )
+            state = page.context.storage_state()
+            app.process.kill()
+        with served(tmp_path, port=port, **settings) as app:
+            context = browser.new_context(storage_state=state)
+            with tab(context, app.url) as page:
+                see_result(page, "make it grey")
+                expect(page.locator("#inputs img")).to_have_count(1)
+            context.close()
+    assert len(service.submissions) == 1
+    assert service.breaches == []
+
+
+def test_the_history_opens_reuses_and_deletes(page: Page) -> None:
+    for prompt in ("mirror", "invert"):
+        ask_again(page, prompt)
+    cards = page.locator("#history li")
+    expect(cards).to_have_count(2)
+    expect(cards.first).to_contain_text("invert")
+    expect(cards.first).to_contain_text("$0.02")
+
+    cards.nth(1).get_by_role("button", name="Open").click()
+    expect(page.locator("#results img")).to_have_attribute("alt", "Result: mirror")
+    cards.nth(1).get_by_role("button", name="Use again").click()
+    expect(page.locator("#prompt textarea")).to_have_value("mirror")
+    cards.first.get_by_role("button", name="Use as input").click()
+    expect(page.locator("#inputs img")).to_have_count(1)
+    expect(page.locator("#inputs img")).to_have_attribute("src", re.compile("invert"))
+
+    cards.first.get_by_role("button", name="Delete").click()
+    expect(cards).to_have_count(1)
+    page.reload()
+    expect(cards).to_have_count(1)
+    expect(cards.first).to_contain_text("mirror")
+
+
+def ask_again(page: Page, prompt: str) -> None:
+    """An edit of whatever is in the field, or of a cup."""
+    if page.locator("#inputs img").count():
+        page.locator("#prompt textarea").fill(prompt)
+        page.locator("#edit").click()
+    else:
+        ask(page, prompt)
+    see_result(page, prompt)
+
+
+def test_a_lost_answer_offers_to_look_again_and_to_send_again(page: Page) -> None:
+    ask(page, "warm [[outage]]")
+    problem = page.locator("#results .ws-problem")
+    expect(problem).to_contain_text("We don't know whether WaveSpeed accepted this", timeout=30_000)
+    expect(problem.get_by_role("button", name="Look again")).to_be_visible()
+    send = problem.get_by_role("button", name="Send again (may cost another $0.02)")
+    expect(send).to_be_visible()

@@ -1,0 +1,45 @@
+"""A visitor of the page: comes, drops pictures, asks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from tests.conftest import PHOTOS
+
+
+@contextmanager
+def visit(browser: Browser, url: str) -> Iterator[Page]:
+    """A fresh visitor's page. Any script error on it fails the test."""
+    context = browser.new_context(viewport={"width": 1440, "height": 900})
+    with tab(context, url) as page:
+        yield page
+    context.close()
+
+
+@contextmanager
+def tab(context: BrowserContext, url: str) -> Iterator[Page]:
+    """One more page of the same visitor."""
+    page = context.new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto(url)
+    expect(page.locator("#edit")).to_be_visible()
+    yield page
+    assert not errors
+    page.close()
+
+
+def drop(page: Page, *files: Path | str) -> None:
+    page.locator("#inputs input[type=file]").first.set_input_files([str(file) for file in files])
+    expect(page.locator("#inputs img")).to_have_count(len(files))
+
+
+def ask(page: Page, prompt: str, *files: Path) -> None:
+    """Drops the pictures, writes the prompt, presses Edit."""
+    drop(page, *(files or (PHOTOS / "coffee.jpg",)))
+    page.locator("#prompt textarea").fill(prompt)
+    page.locator("#edit").click()

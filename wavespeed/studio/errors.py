@@ -1,0 +1,31 @@
+"""What can go wrong in the studio and not at the service; the same tree, so the same words."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from wavespeed import WaveSpeedError
+
+
+class Unsaved(WaveSpeedError):
+    """The picture came, and could not be kept: the disk is at fault, or it is no picture."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, spent="yes")
+
+
+class Overspent(WaveSpeedError):
+    """A limit of the day is reached; nothing was sent. `limit` is "budget" or "visitor"."""
+
+    def __init__(self, limit: str, opens: datetime) -> None:
+        whose = "Today's budget is" if limit == "budget" else "Your edits of today are"
+        super().__init__(f"{whose} used up. It opens again at {opens:%H:%M} UTC.")
+        self.limit = limit
+
+
+class KeyNeeded(WaveSpeedError):
+    """A restart interrupted an edit under a visitor's key, which only the visitor has."""
+
+
+class Interrupted(WaveSpeedError):
+    """A restart came before the edit was sent, and too long ago to send it now."""
