@@ -23,6 +23,11 @@ MALFORMED = [
     ("WAVESPEED_BASE_URL", "https://user:secret@api.wavespeed.ai"),
     ("WAVESPEED_BASE_URL", "https://api.wavespeed.ai/?a=b"),
     ("WAVESPEED_BASE_URL", "http://api.wavespeed.ai"),
+    ("WAVESPEED_DEADLINE_S", "0"),
+    ("WAVESPEED_DEADLINE_S", "inf"),
+    ("WAVESPEED_BUDGET_USD", "a lot"),
+    ("WAVESPEED_BUDGET_USD", "-1"),
+    ("WAVESPEED_VISITOR_EDITS", "1.5"),
 ]
 
 
@@ -38,11 +43,23 @@ def test_everything_set_is_taken() -> None:
             "WAVESPEED_API_KEY": "k",
             "WAVESPEED_BASE_URL": "http://127.0.0.1:9/",
             "WAVESPEED_DATA_DIR": "/somewhere",
+            "WAVESPEED_DEADLINE_S": "90",
+            "WAVESPEED_BUDGET_USD": "1.5",
+            "WAVESPEED_VISITOR_EDITS": "20",
             "GRADIO_SERVER_NAME": "0.0.0.0",
             "GRADIO_SERVER_PORT": "8000",
         }
     )
-    assert settings == Settings("k", "http://127.0.0.1:9", Path("/somewhere"), "0.0.0.0", 8000)
+    assert settings == Settings(
+        api_key="k",
+        base_url="http://127.0.0.1:9",
+        data_dir=Path("/somewhere"),
+        deadline=90.0,
+        budget_usd=1.5,
+        visitor_edits=20,
+        server_name="0.0.0.0",
+        server_port=8000,
+    )
     assert "'k'" not in repr(settings)
 
 

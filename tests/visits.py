@@ -27,7 +27,7 @@ def tab(context: BrowserContext, url: str) -> Iterator[Page]:
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.goto(url)
-    expect(page.locator("#edit")).to_be_visible()
+    expect(page.locator("#inputs")).to_be_visible()
     yield page
     assert not errors
     page.close()

@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator, Iterator
 
 from anyio.from_thread import start_blocking_portal
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -43,7 +44,8 @@ async def _listening(app: ASGIApp, host: str, port: int) -> AsyncIterator[str]:
     for open requests and takes over signals."""
 
     async def quiet(scope: Scope, receive: Receive, send: Send) -> None:
-        with contextlib.suppress(asyncio.CancelledError):  # Only we cancel, below.
+        # Only we cancel, below; and a client may be gone before it has sent all it had.
+        with contextlib.suppress(asyncio.CancelledError, ClientDisconnect):
             await app(scope, receive, send)
 
     config = Config(quiet, log_config=None, lifespan="off", ws="none", proxy_headers=False)

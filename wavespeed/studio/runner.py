@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 import uuid
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -41,6 +42,8 @@ STALE = timedelta(minutes=10)
 """An edit that a restart found unsent is sent after all, but not when its person is long gone."""
 LOOKS = (2.0, 8.0)
 """Seconds before each look for a lost submission; the list may lag behind."""
+PATIENCE = 5.0
+"""Seconds that an orderly end of the process waits for the answers to submissions."""
 CLOCKS = timedelta(seconds=5)
 """How far the service's clock may be from ours."""
 LONGEST_SUBMISSION = timedelta(seconds=120)
@@ -169,12 +172,22 @@ class Runner:
             else:
                 self._spawn(run, self._client)
 
+    def _under_way(self) -> list[Run]:
+        return [self._runs[run_id] for run_id in self._tasks]
+
     def live(self) -> frozenset[str]:
         """The ids of the runs under way."""
         return frozenset(self._tasks)
 
     async def close(self) -> None:
-        """Ends all watching at the service; the edits there go on, and so will their runs."""
+        """Ends all watching at the service; the edits there go on, and so will their runs.
+
+        A submission under way gets a few seconds for its answer, which nobody could find later
+        with certainty.
+        """
+        patience = time.monotonic() + PATIENCE
+        while time.monotonic() < patience and any(map(_lost, self._under_way())):
+            await asyncio.sleep(0.02)
         tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()
