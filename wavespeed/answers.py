@@ -22,6 +22,8 @@ class Answer:
     retry_after: float | None
     content: bytes
     keyed: bool = True
+    location: str | None = None
+    """Where a redirect points; the API's are never followed, since the key is for it alone."""
 
     def file(self) -> bytes:
         """The body of a file host's answer. Raises `Refused` for anything but a 2xx."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import re
+import socket
 import time
 from collections.abc import AsyncIterator, Generator
+from ipaddress import ip_address
 from typing import Any
 
 import httpx
@@ -16,6 +18,8 @@ from .pace import Pace, retry_after
 
 MAX_ANSWER_BYTES = 100_000_000
 """Four pictures of 10 MB in base64 are 54 MB; nothing honest is larger."""
+MAX_HOPS = 5
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 _NEVER_SENT = (
     httpx.ConnectError,  # Refused, DNS and TLS.
@@ -36,6 +40,7 @@ class Transport:
     ) -> None:
         self._auth = _Bearer(api_key)
         self._base = base_url.rstrip("/")
+        self._local = httpx.URL(self._base).host in LOOPBACK
         self._pace = pace
         self._owned = http is None
         self._http = http or connection_pool()
@@ -66,12 +71,36 @@ class Transport:
         content: bytes | None = None,
         headers: dict[str, str] | None = None,
     ) -> Answer:
-        """A file host: no key, and it may redirect."""
+        """A file host: no key, and it may redirect.
+
+        Addresses come from outside, so only https to public addresses is followed, at each hop;
+        a service on this machine (the sandbox) may keep its files on this machine.
+        """
+        for _ in range(MAX_HOPS):
+            try:
+                request = self._http.build_request(method, url, content=content, headers=headers)
+            except _UNSENDABLE as error:
+                raise NotUnderstood("url") from error
+            await self._check(request.url)
+            answer = await self._send(request, self._pace.transfer, keyed=False)
+            if answer.location is None:
+                return answer
+            url = str(request.url.join(answer.location))
+        raise NotUnderstood("url")
+
+    async def _check(self, url: httpx.URL) -> None:
+        """Raises `NotUnderstood` for an address that an outsider must not make us ask."""
+        loop = asyncio.get_running_loop()
         try:
-            request = self._http.build_request(method, url, content=content, headers=headers)
-        except _UNSENDABLE as error:
-            raise NotUnderstood("url") from error
-        return await self._send(request, self._pace.transfer, keyed=False)
+            async with asyncio.timeout(self._pace.connect):
+                found = await loop.getaddrinfo(url.host, url.port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError, TimeoutError):
+            found = []  # Maybe known to a proxy alone; else the request itself will say so.
+        addresses = [ip_address(str(address[0]).partition("%")[0]) for *_, address in found]
+        at_home = self._local and bool(addresses) and all(one.is_loopback for one in addresses)
+        public = url.scheme == "https" and all(one.is_global for one in addresses)
+        if not (at_home or public):
+            raise NotUnderstood("url")
 
     async def _send(self, request: httpx.Request, seconds: float, *, keyed: bool) -> Answer:
         """Raises `Unreachable`, whose `sent` says if the other side can have seen the request."""
@@ -82,11 +111,7 @@ class Transport:
         try:
             async with asyncio.timeout(seconds):
                 response = await self._http.send(
-                    # An API that redirects is not the one the key is for.
-                    request,
-                    auth=auth,
-                    stream=True,
-                    follow_redirects=not keyed,
+                    request, auth=auth, stream=True, follow_redirects=False
                 )
                 try:
                     content = await _all(response.aiter_bytes())
@@ -97,7 +122,8 @@ class Transport:
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             raise Unreachable("WaveSpeed did not answer.", sent=True) from _bare(error)
         pause = retry_after(response.headers.get("Retry-After"), time.time)
-        return Answer(response.status_code, pause, content, keyed)
+        location = response.headers.get("Location") if response.is_redirect else None
+        return Answer(response.status_code, pause, content, keyed, location)
 
 
 def connection_pool() -> httpx.AsyncClient:

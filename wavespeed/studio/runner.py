@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 import uuid
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -172,8 +171,12 @@ class Runner:
             else:
                 self._spawn(run, self._client)
 
-    def _under_way(self) -> list[Run]:
-        return [self._runs[run_id] for run_id in self._tasks]
+    async def _answered(self, run_id: str) -> None:
+        """Waits until the run's submission has an answer."""
+        async with aclosing(self.watch(run_id)) as runs:
+            async for run in runs:
+                if not _lost(run):
+                    return
 
     def live(self) -> frozenset[str]:
         """The ids of the runs under way."""
@@ -185,9 +188,11 @@ class Runner:
         A submission under way gets a few seconds for its answer, which nobody could find later
         with certainty.
         """
-        patience = time.monotonic() + PATIENCE
-        while time.monotonic() < patience and any(map(_lost, self._under_way())):
-            await asyncio.sleep(0.02)
+        lost = [run_id for run_id in self._tasks if _lost(self._runs[run_id])]
+        answers = [asyncio.create_task(self._answered(run_id)) for run_id in lost]
+        late = (await asyncio.wait(answers, timeout=PATIENCE))[1] if answers else set()
+        for answer in late:
+            answer.cancel()
         tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()
