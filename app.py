@@ -5,10 +5,9 @@ Layout, wiring, launch, in that order; what the events do is in `wavespeed.studi
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, asynccontextmanager, closing
 from dataclasses import replace
 from functools import partial
@@ -27,14 +26,16 @@ if __name__ == "__main__":
 import gradio as gr
 from gradio.events import api
 
-from wavespeed import AsyncClient, BadKey, Pace
+from wavespeed import AsyncClient, BadKey, InvalidEdit, Pace, connection_pool
 from wavespeed.sandbox import Sandbox, serve
-from wavespeed.studio import pieces, words
+from wavespeed.studio import log, pieces, words
 from wavespeed.studio.handlers import Handlers
 from wavespeed.studio.runner import Limits, Runner
 from wavespeed.studio.store import Store, StoreError
 from wavespeed.studio.theme import theme
 
+MAX_UPLOAD = "51mb"
+"""A little more than `prepare` takes, so that it can say what is wrong, and by name."""
 MAX_THREADS = 2000
 """Gradio lets this many events run at once, waiting ones included; its default is 40."""
 
@@ -46,7 +47,9 @@ MAX_THREADS = 2000
 drawn = partial(gr.HTML, apply_default_css=False)
 
 
-def build(runner: Runner, *, engine: str, sandbox: bool) -> gr.Blocks:
+def build(
+    runner: Runner, client_of: Callable[[str], AsyncClient | None], *, engine: str, sandbox: bool
+) -> gr.Blocks:
     """The page over a runner; `engine` says in the banner who answers."""
     page = gr.Blocks(title=words.TITLE, analytics_enabled=False, delete_cache=(3600, 86400))
     with page:
@@ -92,6 +95,11 @@ def build(runner: Runner, *, engine: str, sandbox: bool) -> gr.Blocks:
                     with gr.Accordion(words.ADVANCED, open=False):
                         sync_mode = gr.Checkbox(label=words.SYNC, info=words.SYNC_INFO)
                         base64_output = gr.Checkbox(label=words.BASE64, info=words.BASE64_INFO)
+                    # In this page's session only: no event hands it back, nothing keeps it.
+                    key = gr.Textbox(
+                        elem_id="api-key", type="password", label=words.KEY, info=words.KEY_INFO
+                    )
+                    key_note = drawn(elem_id="key-note")
             with gr.Column(elem_id="answer", elem_classes="ws-card"):
                 status = drawn(pieces.status(None), elem_id="status")
                 results = drawn(
@@ -100,16 +108,16 @@ def build(runner: Runner, *, engine: str, sandbox: bool) -> gr.Blocks:
                     js_on_load=pieces.asset("actions.js"),
                 )
         past = drawn(elem_id="history", js_on_load=pieces.asset("actions.js"))
-        shown = [run_id, revealed, status, results, edit, stop, inputs_note, prompt_note]
-        fields = [inputs, prompt, sync_mode, base64_output]
-        do = Handlers(runner)
+        shown = [run_id, revealed, status, results, edit, stop, inputs_note, prompt_note, key_note]
+        fields = [inputs, prompt, sync_mode, base64_output, key]
+        do = Handlers(runner, client_of)
         ours: dict[str, Any] = {
             "concurrency_limit": None,
             "show_progress": "hidden",
             "api_visibility": "private",
         }
         editing = gr.on([edit.click, prompt.submit], do.start, [*fields, visitor], shown, **ours)
-        acting = results.click(do.act, [run_id, visitor, revealed], shown, **ours)
+        acting = results.click(do.act, [run_id, key, visitor, revealed], shown, **ours)
         arriving = page.load(do.arrive, visitor, [visitor, inputs, prompt, past, *shown], **ours)
         halting = stop.click(do.halt, run_id, shown, cancels=[editing, acting, arriving], **ours)
         for ending in (editing, acting, halting):
@@ -124,21 +132,20 @@ def build(runner: Runner, *, engine: str, sandbox: bool) -> gr.Blocks:
 
 def main(settings: Settings) -> None:
     """Serves the page until it is interrupted."""
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
-    logging.getLogger("httpx").setLevel(logging.WARNING)  # Its lines hold signed addresses.
+    log.begin(settings.log, settings.api_key)
     with ExitStack() as stack:
         engine = urlsplit(settings.base_url).hostname or ""
         if settings.api_key is None:
             engine = words.SANDBOX
             base_url = stack.enter_context(serve(Sandbox()))
             settings = replace(settings, api_key="sandbox", base_url=base_url)
+        pool, pace = connection_pool(), Pace(deadline=settings.deadline)
         try:
             client = AsyncClient(
                 settings.api_key or "",
                 base_url=settings.base_url,
-                pace=Pace(deadline=settings.deadline),
+                pace=pace,
+                http=pool,
             )
         except BadKey as error:
             sys.exit(f"WAVESPEED_API_KEY: {error}")
@@ -151,17 +158,29 @@ def main(settings: Settings) -> None:
 
         @asynccontextmanager
         async def lifespan(_: object) -> AsyncIterator[None]:
-            async with client:
+            async with pool:
                 await runner.take_up()
                 yield
                 await runner.close()
 
-        page = build(runner, engine=engine, sandbox=engine == words.SANDBOX)
+        def client_of(key: str) -> AsyncClient | None:
+            """A client of a visitor's own key; None: the server's is used."""
+            if not key.strip():
+                if settings.require_visitor_key:
+                    raise InvalidEdit(words.KEY_MISSING, field="key")
+                return None
+            try:
+                return AsyncClient(key, base_url=settings.base_url, pace=pace, http=pool)
+            except BadKey as error:
+                raise InvalidEdit(str(error), field="key") from None
+
+        page = build(runner, client_of, engine=engine, sandbox=engine == words.SANDBOX)
         try:
             page.queue(default_concurrency_limit=None).launch(
                 server_name=settings.server_name,
                 server_port=settings.server_port,
                 max_threads=MAX_THREADS,
+                max_file_size=MAX_UPLOAD,
                 run_history=False,  # It writes every input into the browser's storage.
                 app_kwargs={"lifespan": lifespan},
                 theme=theme(),

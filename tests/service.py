@@ -20,6 +20,7 @@ from typing import Any
 from PIL import Image, ImageOps
 
 KEY = "real-service-key-42"
+VISITORS_KEY = "visitors-own-key-77"
 MODEL = "/api/v3/openai/gpt-image-1-mini/edit"
 TYPES = {
     "prompt": str,
@@ -35,6 +36,7 @@ class Service:
     def __init__(self, seconds: float = 1.5, nsfw: bool | None = False) -> None:
         self.seconds, self.nsfw = seconds, nsfw
         self.breaches: list[str] = []
+        self.keys: list[tuple[str, str]] = []
         self.submissions: list[dict[str, Any]] = []
         self.tickets: dict[str, dict[str, Any]] = {}
         self.files: dict[str, bytes] = {}
@@ -135,7 +137,9 @@ class Api(_Handler):
     """The host that the key is for."""
 
     def is_known(self) -> bool:
-        if self.headers.get("Authorization") == f"Bearer {KEY}":
+        scheme, _, key = (self.headers.get("Authorization") or "").partition(" ")
+        if scheme == "Bearer" and key in (KEY, VISITORS_KEY):
+            self.service.keys.append((self.path, key))
             return True
         self.no(401, "unauthorized")
         return False
@@ -205,7 +209,7 @@ class Files(_Handler):
     def check(self, good: bool, breach: str) -> None:
         if not good:
             self.service.breaches.append(breach)
-        if KEY in str(self.headers):
+        if KEY in str(self.headers) or VISITORS_KEY in str(self.headers):
             self.service.breaches.append("the key was sent to a file host")
 
 

@@ -28,6 +28,7 @@ MALFORMED = [
     ("WAVESPEED_BUDGET_USD", "a lot"),
     ("WAVESPEED_BUDGET_USD", "-1"),
     ("WAVESPEED_VISITOR_EDITS", "1.5"),
+    ("WAVESPEED_LOG", "loud"),
 ]
 
 
@@ -46,6 +47,7 @@ def test_everything_set_is_taken() -> None:
             "WAVESPEED_DEADLINE_S": "90",
             "WAVESPEED_BUDGET_USD": "1.5",
             "WAVESPEED_VISITOR_EDITS": "20",
+            "WAVESPEED_LOG": "DEBUG",
             "GRADIO_SERVER_NAME": "0.0.0.0",
             "GRADIO_SERVER_PORT": "8000",
         }
@@ -57,6 +59,7 @@ def test_everything_set_is_taken() -> None:
         deadline=90.0,
         budget_usd=1.5,
         visitor_edits=20,
+        log="debug",
         server_name="0.0.0.0",
         server_port=8000,
     )

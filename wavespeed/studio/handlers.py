@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import uuid
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +15,7 @@ import gradio as gr
 from gradio.processing_utils import save_file_to_cache
 from gradio.utils import get_upload_folder, is_in_or_equal
 
-from wavespeed import Edit, InvalidEdit
+from wavespeed import AsyncClient, Edit, InvalidEdit
 
 from . import pieces, words
 from .run import Run, Trouble, details
@@ -22,6 +23,7 @@ from .runner import Runner
 
 SCRIPTS = "scripts"
 """The visitor that all callers of the API are."""
+KEY_HEADER = "x-wavespeed-key"
 PAGE = 9
 """Runs on a page of the history."""
 
@@ -55,21 +57,26 @@ async def show(
     )
 
 
-def notes(trouble: Trouble | None) -> tuple[str, str]:
-    """A word beside the field that is at fault: under the pictures, under the prompt."""
-    field = trouble.field if trouble else None
-    said = pieces.note(trouble.message) if trouble and field else ""
-    return ("" if field == "prompt" else said, said if field == "prompt" else "")
+def notes(trouble: Trouble | None) -> Shown:
+    """A word beside the field that is at fault: the pictures, the prompt, the key."""
+    at_fault = trouble.field if trouble else None
+    said = pieces.note(trouble.message) if trouble else ""
+    return tuple(said if field == at_fault else "" for field in ("images", "prompt", "key"))
 
 
 def nothing() -> Shown:
     """The page stays as it is."""
-    return tuple(gr.skip() for _ in range(8))
+    return tuple(gr.skip() for _ in range(9))
 
 
 def refuse(error: InvalidEdit) -> Shown:
     """Nothing but the note changes: an earlier result stays."""
     return (*nothing()[:6], *notes(Trouble.of(error)))
+
+
+def known(who: str | None) -> str:
+    """A visitor's id if it is one of ours, else a new one: a page can send anything."""
+    return who if who and re.fullmatch(r"[0-9a-f]{32}", who) else uuid.uuid4().hex
 
 
 def asked(files: Files, prompt: str, sync_mode: bool, base64_output: bool) -> Edit:
@@ -119,9 +126,8 @@ async def fields_of(run: Run | None) -> tuple[Any, Any]:
     return [str(copies[file]) for file in files if file in copies], run.edit.prompt
 
 
-async def edit_to_the_end(runner: Runner, wanted: Edit) -> tuple[list[gr.FileData], dict[str, Any]]:
+async def to_the_end(runner: Runner, run: Run) -> tuple[list[gr.FileData], dict[str, Any]]:
     """For scripts: the files and the details. Raises `gr.Error` with what a person would read."""
-    run = runner.start(wanted, SCRIPTS)
     run = await runner.finished(run.id)
     if run.state != "done":
         problem = words.problem(run)
@@ -146,8 +152,11 @@ def uploaded(image: gr.FileData | dict[str, Any]) -> str:
 class Handlers:
     """What each event of the page does; the runs are the runner's."""
 
-    def __init__(self, runner: Runner) -> None:
+    def __init__(self, runner: Runner, client_of: Callable[[str], AsyncClient | None]) -> None:
+        """`client_of` makes a client of a visitor's own key, and None of an empty one. It raises
+        `InvalidEdit` or `BadKey` where that won't do."""
         self._runner = runner
+        self._client_of = client_of
         self._watched: dict[str | None, str] = {}  # The run that each open page looks at.
 
     async def look(self, run_id: str, request: gr.Request, note: str = "") -> AsyncGenerator[Shown]:
@@ -161,16 +170,27 @@ class Handlers:
             self._watched.pop(request.session_hash, None)
 
     async def start(
-        self, files: Files, text: str, sync: bool, base64: bool, who: str, request: gr.Request
+        self,
+        files: Files,
+        text: str,
+        sync: bool,
+        base64: bool,
+        key: str,
+        who: str | None,
+        request: gr.Request,
     ) -> AsyncGenerator[Shown]:
+        """Edit was pressed."""
         try:
             wanted = asked(files, text, sync, base64)
+            client = self._client_of(key)
         except InvalidEdit as error:
             yield refuse(error)
             return
         # Gradio lets the second click of a double click through (it notes the first one only
         # after gathering the inputs): that one looks at the run of the first.
-        current = self._watched.get(request.session_hash) or self._runner.start(wanted, who).id
+        current = self._watched.get(request.session_hash)
+        if current is None:
+            current = self._runner.start(wanted, known(who), client).id
         async with aclosing(self.look(current, request)) as views:
             async for view in views:
                 yield view
@@ -183,35 +203,40 @@ class Handlers:
     async def act(
         self,
         current: str | None,
-        who: str,
+        key: str,
+        who: str | None,
         before: frozenset[int],
         event: gr.EventData,
         request: gr.Request,
     ) -> AsyncGenerator[Shown]:
         """A button among the results: show or cover a flagged one, ask again, send again."""
-        run = await self._runner.get(current or "", who)
-        match event.do:
-            case "turn":
-                yield await show(run, before ^ {int(event.index)})
-                return
-            case "again" if run and await self._runner.again(run.id, who):
-                pass
-            case "resend" if run and run.state == "unknown":
-                run = self._runner.start(run.edit, who)
-            case _:
-                return
+        run = await self._runner.get(current or "", who := known(who))
+        if run is None:
+            return
+        if event.do == "turn":
+            yield await show(run, before ^ {int(event.index)})
+            return
+        try:
+            client = self._client_of(key)
+        except InvalidEdit as error:
+            yield refuse(error)
+            return
+        if event.do == "again" and not await self._runner.again(run.id, who, client):
+            return
+        if event.do == "resend" and run.state == "unknown":
+            run = self._runner.start(run.edit, who, client)
         async with aclosing(self.look(run.id, request)) as views:
             async for view in views:
                 yield view
 
     async def remember(self, who: str | None, skip: int) -> str:
         """The visitor's history, as a page of cards."""
-        runs = await self._runner.history(who or "", skip=skip, most=PAGE + 1)
+        runs = await self._runner.history(known(who), skip=skip, most=PAGE + 1)
         return pieces.history(runs[:PAGE], await cached(*runs[:PAGE]), skip, len(runs) > PAGE)
 
     async def arrive(self, who: str | None, request: gr.Request) -> AsyncGenerator[tuple[Any, ...]]:
         """A page is opened or reloaded: its visitor's last run is where it was."""
-        who = who or uuid.uuid4().hex
+        who = known(who)
         last = next(iter(await self._runner.history(who, most=1)), None)
         pictures, text = await fields_of(last)
         yield who, pictures, text, await self.remember(who, 0), *await show(last)
@@ -221,9 +246,9 @@ class Handlers:
                 async for view in views:
                     yield *(gr.skip() for _ in range(4)), *view
 
-    async def browse(self, who: str, skip: int, event: gr.EventData) -> tuple[Any, ...]:
+    async def browse(self, who: str | None, skip: int, event: gr.EventData) -> tuple[Any, ...]:
         """A button of the history: open a run, take its fields or its result, delete, turn."""
-        run = await self._runner.get(str(event.run or ""), who)
+        run = await self._runner.get(str(event.run or ""), who := known(who))
         pictures, text, view = gr.skip(), gr.skip(), nothing()
         match event.do:
             case "open" if run:
@@ -247,6 +272,7 @@ class Handlers:
         prompt: str,
         sync_mode: bool = False,
         base64_output: bool = False,
+        request: gr.Request | None = None,
     ) -> tuple[list[gr.FileData], dict[str, Any]]:
         """Edits a picture as the prompt says, with the model openai/gpt-image-1-mini/edit.
 
@@ -255,6 +281,7 @@ class Handlers:
             prompt: what should change, at most 32,000 characters.
             sync_mode: one request that stays open until the result is there.
             base64_output: the result comes inside the service's answer.
+            request: a WaveSpeed key of one's own goes into its header X-WaveSpeed-Key.
         Returns:
             The edited picture files, and details: id, model, status, created_at, error,
             outputs (nsfw, width, height, size_bytes of each), timings_ms, cost_usd.
@@ -262,6 +289,7 @@ class Handlers:
         try:
             files = [(uploaded(image), None) for image in images]
             wanted = asked(files, prompt, sync_mode, base64_output)
+            client = self._client_of(request.headers.get(KEY_HEADER, "") if request else "")
         except InvalidEdit as error:
             raise gr.Error(f"{error} {words.NOTHING_SPENT}", print_exception=False) from error
-        return await edit_to_the_end(self._runner, wanted)
+        return await to_the_end(self._runner, self._runner.start(wanted, SCRIPTS, client))

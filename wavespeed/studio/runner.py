@@ -143,7 +143,9 @@ class Runner:
             return False
         if run.own_key and client is None:
             return False
-        self._spawn(replace(run, state="running"), client or self._client)
+        # A task is asked for with the key it was made under.
+        asking = client if run.own_key and client else self._client
+        self._spawn(replace(run, state="running"), asking)
         return True
 
     async def forget(self, run_id: str, visitor: str) -> None:

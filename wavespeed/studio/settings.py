@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from wavespeed import BASE_URL
 
+LEVELS = ("debug", "info", "warning", "error")
 LOCAL = {"127.0.0.1", "localhost", "::1"}
 
 
@@ -28,6 +29,8 @@ class Settings:
     deadline: float = 600.0
     budget_usd: float | None = None
     visitor_edits: int | None = None
+    require_visitor_key: bool = False
+    log: str = "info"
     server_name: str = "127.0.0.1"
     server_port: int = 7860
 
@@ -45,6 +48,11 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         deadline=_number("WAVESPEED_DEADLINE_S", value("WAVESPEED_DEADLINE_S", "600"), least=1),
         budget_usd=_limit("WAVESPEED_BUDGET_USD", value("WAVESPEED_BUDGET_USD")),
         visitor_edits=_count("WAVESPEED_VISITOR_EDITS", value("WAVESPEED_VISITOR_EDITS")),
+        require_visitor_key=_choice(
+            "WAVESPEED_REQUIRE_VISITOR_KEY", value("WAVESPEED_REQUIRE_VISITOR_KEY", "0"), ("0", "1")
+        )
+        == "1",
+        log=_choice("WAVESPEED_LOG", value("WAVESPEED_LOG", "info").lower(), LEVELS),
         server_name=value("GRADIO_SERVER_NAME", "127.0.0.1"),
         server_port=_port("GRADIO_SERVER_PORT", value("GRADIO_SERVER_PORT", "7860")),
     )
@@ -69,6 +77,12 @@ def _port(name: str, text: str) -> int:
     if text.isascii() and text.isdigit() and 0 < int(text) < 65536:
         return int(text)
     raise BadSetting(f"{name} has to be a number from 1 to 65535.")
+
+
+def _choice(name: str, text: str, choices: Sequence[str]) -> str:
+    if text not in choices:
+        raise BadSetting(f"{name} has to be one of {', '.join(choices)}.")
+    return text
 
 
 def _limit(name: str, text: str) -> float | None:
