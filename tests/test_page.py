@@ -276,10 +276,17 @@ def test_with_a_key_the_same_page_asks_the_real_service_as_documented(
             expect(page.locator("#results img")).to_be_visible(timeout=15_000)
             expect(page.locator("#results")).to_contain_text("Not checked")
             assert KEY not in page.content()
+            page.get_by_role("button", name="Advanced").click()
+            page.get_by_label("Sync mode").check()
+            page.get_by_label("Base64 output").check()
+            page.locator("#edit").click()
+            expect(page.locator("#history li")).to_have_count(2, timeout=15_000)
         log = app.log()
     assert service.breaches == []
-    assert len(service.submissions) == 1
-    assert len(service.submissions[0]["images"]) == 2
+    first, second = service.submissions
+    assert len(first["images"]) == 2
+    assert (first["enable_sync_mode"], first["enable_base64_output"]) == (False, False)
+    assert (second["enable_sync_mode"], second["enable_base64_output"]) == (True, True)
     assert KEY not in log
     assert next(iter(tmp_path.rglob("*.png")), None)
 
