@@ -5,6 +5,7 @@ Layout, wiring, launch, in that order; what the events do is in `wavespeed.studi
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -160,7 +161,9 @@ def main(settings: Settings) -> None:
         async def lifespan(_: object) -> AsyncIterator[None]:
             async with pool:
                 await runner.take_up()
+                sweeping = asyncio.create_task(runner.sweep(settings.keep_days))
                 yield
+                sweeping.cancel()
                 await runner.close()
 
         def client_of(key: str) -> AsyncClient | None:
@@ -180,6 +183,7 @@ def main(settings: Settings) -> None:
                 server_name=settings.server_name,
                 server_port=settings.server_port,
                 max_threads=MAX_THREADS,
+                auth=settings.auth,
                 max_file_size=MAX_UPLOAD,
                 run_history=False,  # It writes every input into the browser's storage.
                 app_kwargs={"lifespan": lifespan},

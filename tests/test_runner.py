@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -346,12 +346,31 @@ async def test_a_visitor_can_neither_see_nor_repeat_nor_delete_anothers_run(
     assert await runner.get(run.id, ME) == run
 
 
-async def test_a_deleted_run_takes_its_result_along(runner: Runner, edit: Edit) -> None:
+def kept(folder: Path) -> list[Path]:
+    """The pictures of runs; the photo itself lies in the folder directly."""
+    return [path for path in folder.rglob("*.png") if path.parent != folder]
+
+
+async def test_a_deleted_run_takes_its_files_along(
+    runner: Runner, edit: Edit, tmp_path: Path
+) -> None:
     run = await runner.finished(runner.start(edit, ME).id)
     await runner.forget(run.id, ME)
 
     assert await runner.get(run.id, ME) is None
-    assert not run.results[0].path.exists()
+    assert not kept(tmp_path)
+
+
+async def test_what_is_older_than_it_is_kept_is_swept_away(
+    runner: Runner, edit: Edit, tmp_path: Path
+) -> None:
+    run = await runner.finished(runner.start(edit, ME).id)
+
+    for keep_days, left in ((None, [run]), (1.0, [run]), (0.0, [])):
+        with suppress(TimeoutError):
+            await asyncio.wait_for(runner.sweep(keep_days), 0.3)
+        assert await runner.history(ME) == left
+    assert not kept(tmp_path)
 
 
 async def test_the_pictures_of_a_run_outlive_their_uploads(

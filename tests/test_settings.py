@@ -29,6 +29,8 @@ MALFORMED = [
     ("WAVESPEED_BUDGET_USD", "-1"),
     ("WAVESPEED_VISITOR_EDITS", "1.5"),
     ("WAVESPEED_LOG", "loud"),
+    ("WAVESPEED_AUTH", "secret"),
+    ("WAVESPEED_AUTH", ":secret"),
 ]
 
 
@@ -44,9 +46,11 @@ def test_everything_set_is_taken() -> None:
             "WAVESPEED_API_KEY": "k",
             "WAVESPEED_BASE_URL": "http://127.0.0.1:9/",
             "WAVESPEED_DATA_DIR": "/somewhere",
+            "WAVESPEED_KEEP_DAYS": "30",
             "WAVESPEED_DEADLINE_S": "90",
             "WAVESPEED_BUDGET_USD": "1.5",
             "WAVESPEED_VISITOR_EDITS": "20",
+            "WAVESPEED_AUTH": "user:pass:word",
             "WAVESPEED_LOG": "DEBUG",
             "GRADIO_SERVER_NAME": "0.0.0.0",
             "GRADIO_SERVER_PORT": "8000",
@@ -56,14 +60,17 @@ def test_everything_set_is_taken() -> None:
         api_key="k",
         base_url="http://127.0.0.1:9",
         data_dir=Path("/somewhere"),
+        keep_days=30.0,
         deadline=90.0,
         budget_usd=1.5,
         visitor_edits=20,
+        auth=("user", "pass:word"),
         log="debug",
         server_name="0.0.0.0",
         server_port=8000,
     )
     assert "'k'" not in repr(settings)
+    assert "pass:word" not in repr(settings)
 
 
 @pytest.mark.parametrize(("name", "value"), MALFORMED)

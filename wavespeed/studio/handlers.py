@@ -231,8 +231,11 @@ class Handlers:
 
     async def remember(self, who: str | None, skip: int) -> str:
         """The visitor's history, as a page of cards."""
-        runs = await self._runner.history(known(who), skip=skip, most=PAGE + 1)
-        return pieces.history(runs[:PAGE], await cached(*runs[:PAGE]), skip, len(runs) > PAGE)
+        who = known(who)
+        runs = await self._runner.history(who, skip=skip, most=PAGE + 1)
+        spent = await self._runner.spent_today(who)
+        files = await cached(*runs[:PAGE])
+        return pieces.history(runs[:PAGE], files, skip=skip, more=len(runs) > PAGE, spent=spent)
 
     async def arrive(self, who: str | None, request: gr.Request) -> AsyncGenerator[tuple[Any, ...]]:
         """A page is opened or reloaded: its visitor's last run is where it was."""

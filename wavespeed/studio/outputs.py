@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import shutil
@@ -47,22 +46,25 @@ def save(
 
 
 def keep(path: Path, folder: Path) -> Path:
-    """A copy of a picture that stays, `<folder>/<its hash>/<its name>`; blocking.
+    """The same picture under its own name in `folder`, where it stays; blocking.
 
-    The same picture is kept once. A file that can't be read is left to `prepare` to refuse.
+    A second name for the same bytes where the file system can do that, else a copy. A file that
+    can't be read is left to `prepare` to refuse.
     """
+    home = folder / path.name
+    if path == home or home.exists():
+        return home
     try:
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        home = folder / digest / path.name
-        if not home.exists():
-            home.parent.mkdir(parents=True, exist_ok=True)
-            temporary = home.with_name(f".{uuid.uuid4().hex}.part")
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            home.hardlink_to(path)
+        except OSError:
+            temporary = folder / f".{uuid.uuid4().hex}.part"
             shutil.copyfile(path, temporary)
             temporary.replace(home)
-        return home
     except OSError:
         return path
+    return home
 
 
 def _checked(content: bytes) -> tuple[ImageFile, str]:

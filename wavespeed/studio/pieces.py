@@ -90,8 +90,11 @@ def results(run: Run | None, files: dict[Path, Path], *, shown: frozenset[int]) 
     )
 
 
-def history(runs: list[Run], files: dict[Path, Path], skip: int, more: bool) -> str:
-    """A page of a visitor's runs, newest first; `skip` runs are on the pages before it."""
+def history(
+    runs: list[Run], files: dict[Path, Path], *, skip: int, more: bool, spent: float
+) -> str:
+    """A page of a visitor's runs, newest first; `skip` runs are on the pages before it, and
+    `spent` USD are the visitor's of today."""
     cards = [
         {
             "run": run,
@@ -100,7 +103,9 @@ def history(runs: list[Run], files: dict[Path, Path], skip: int, more: bool) -> 
         }
         for run in runs
     ]
-    return _templates.get_template("history.html").render(cards=cards, skip=skip, more=more)
+    return _templates.get_template("history.html").render(
+        cards=cards, skip=skip, more=more, spent=spent
+    )
 
 
 def _steps(run: Run | None, now: float, current: str) -> list[StepView]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import shutil
 import uuid
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -41,6 +42,7 @@ STALE = timedelta(minutes=10)
 """An edit that a restart found unsent is sent after all, but not when its person is long gone."""
 LOOKS = (2.0, 8.0)
 """Seconds before each look for a lost submission; the list may lag behind."""
+DAY = 86_400.0
 PATIENCE = 5.0
 """Seconds that an orderly end of the process waits for the answers to submissions."""
 CLOCKS = timedelta(seconds=5)
@@ -100,6 +102,10 @@ class Runner:
         stored = await asyncio.to_thread(self._store.history, visitor, skip=skip, most=most)
         return [self._runs.get(run.id, run) for run in stored]
 
+    async def spent_today(self, visitor: str) -> float:
+        """USD of a visitor's UTC day."""
+        return await asyncio.to_thread(self._store.spent, datetime.now(UTC), visitor)
+
     async def watch(self, run_id: str) -> AsyncGenerator[Run]:
         """The run now and after each change, to its end; changes in quick succession are one.
         Leaving it ends the watching alone."""
@@ -149,15 +155,24 @@ class Runner:
         return True
 
     async def forget(self, run_id: str, visitor: str) -> None:
-        """Deletes a visitor's run that is over, and its results, from this machine."""
+        """Deletes a visitor's run that is over, its pictures and results, from this machine."""
         run = await self.get(run_id, visitor)
         if run is None or not run.is_over:
             return
         await asyncio.to_thread(self._store.delete, run_id, visitor)
         self._runs.pop(run_id, None)
         self._changed.pop(run_id, None)
+        await asyncio.to_thread(shutil.rmtree, self._inputs(run), ignore_errors=True)
         for result in run.results:
             await asyncio.to_thread(result.path.unlink, missing_ok=True)
+
+    async def sweep(self, keep_days: float | None) -> None:
+        """Once a day, forever: deletes the runs of all visitors that are older (None: never)."""
+        while keep_days is not None:
+            oldest = datetime.now(UTC) - timedelta(days=keep_days)
+            for run in await asyncio.to_thread(self._store.older, oldest):
+                await self.forget(run.id, run.visitor)
+            await asyncio.sleep(DAY)
 
     # --- For main ---------------------------------------------------------------------------
 
@@ -312,11 +327,14 @@ class Runner:
 
     def _kept(self, run: Run) -> Run:
         """The run with copies of its pictures that outlive the upload's. Blocking."""
-        folder = self._folder / "inputs"
         images = tuple(
-            keep(image, folder) if isinstance(image, Path) else image for image in run.edit.images
+            keep(image, self._inputs(run) / str(number)) if isinstance(image, Path) else image
+            for number, image in enumerate(run.edit.images, 1)
         )
         return replace(run, edit=replace(run.edit, images=images))
+
+    def _inputs(self, run: Run) -> Path:
+        return self._folder / "inputs" / run.id
 
     def _saved(self, run: Run, event: Downloaded) -> Run:
         """The run with the output on the disk. Blocking."""

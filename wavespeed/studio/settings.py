@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,10 +27,13 @@ class Settings:
     api_key: str | None = field(default=None, repr=False)
     base_url: str = BASE_URL
     data_dir: Path = Path("data")
+    keep_days: float | None = None
     deadline: float = 600.0
     budget_usd: float | None = None
     visitor_edits: int | None = None
     require_visitor_key: bool = False
+    auth: tuple[str, str] | None = field(default=None, repr=False)
+    """User and password of the page, if it has a login."""
     log: str = "info"
     server_name: str = "127.0.0.1"
     server_port: int = 7860
@@ -44,7 +48,8 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
     return Settings(
         api_key=value("WAVESPEED_API_KEY") or None,
         base_url=_url("WAVESPEED_BASE_URL", value("WAVESPEED_BASE_URL", BASE_URL)),
-        data_dir=Path(value("WAVESPEED_DATA_DIR", "data")),
+        data_dir=Path(value("WAVESPEED_DATA_DIR") or _data_dir(in_space=bool(value("SPACE_ID")))),
+        keep_days=_limit("WAVESPEED_KEEP_DAYS", value("WAVESPEED_KEEP_DAYS")),
         deadline=_number("WAVESPEED_DEADLINE_S", value("WAVESPEED_DEADLINE_S", "600"), least=1),
         budget_usd=_limit("WAVESPEED_BUDGET_USD", value("WAVESPEED_BUDGET_USD")),
         visitor_edits=_count("WAVESPEED_VISITOR_EDITS", value("WAVESPEED_VISITOR_EDITS")),
@@ -52,6 +57,7 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
             "WAVESPEED_REQUIRE_VISITOR_KEY", value("WAVESPEED_REQUIRE_VISITOR_KEY", "0"), ("0", "1")
         )
         == "1",
+        auth=_login("WAVESPEED_AUTH", value("WAVESPEED_AUTH")),
         log=_choice("WAVESPEED_LOG", value("WAVESPEED_LOG", "info").lower(), LEVELS),
         server_name=value("GRADIO_SERVER_NAME", "127.0.0.1"),
         server_port=_port("GRADIO_SERVER_PORT", value("GRADIO_SERVER_PORT", "7860")),
@@ -77,6 +83,18 @@ def _port(name: str, text: str) -> int:
     if text.isascii() and text.isdigit() and 0 < int(text) < 65536:
         return int(text)
     raise BadSetting(f"{name} has to be a number from 1 to 65535.")
+
+
+def _data_dir(*, in_space: bool) -> str:
+    """A Space keeps what is in /data, if its owner has rented that."""
+    return "/data" if in_space and os.access("/data", os.W_OK) else "data"
+
+
+def _login(name: str, text: str) -> tuple[str, str] | None:
+    user, _, password = text.partition(":")
+    if text and not (user and password):
+        raise BadSetting(f"{name} has to be user:password.")
+    return (user, password) if text else None
 
 
 def _choice(name: str, text: str, choices: Sequence[str]) -> str:

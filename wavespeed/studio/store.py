@@ -104,6 +104,14 @@ class Store:
         rows = self._read("SELECT body FROM runs WHERE over = 0 ORDER BY started_at")
         return [_JSON.validate_json(row[0]) for row in rows]
 
+    def older(self, moment: datetime) -> list[Run]:
+        """The runs of all visitors that are over and began before."""
+        rows = self._read(
+            "SELECT body FROM runs WHERE over = 1 AND body != '' AND started_at < ?",
+            moment.timestamp(),
+        )
+        return [_JSON.validate_json(row[0]) for row in rows]
+
     def known(self, prediction_ids: list[str]) -> set[str]:
         """Which of the predictions belong to a run already."""
         marks = ",".join("?" * len(prediction_ids))
@@ -163,7 +171,7 @@ class Store:
                 raise
             cursor.execute("COMMIT")
 
-    def _read(self, query: str, *values: str | int | None) -> list[tuple[Any]]:
+    def _read(self, query: str, *values: str | float | None) -> list[tuple[Any]]:
         with self._lock:
             return self._database.execute(query, values).fetchall()
 

@@ -164,6 +164,11 @@ def actions(run: Run) -> list[tuple[str, str]]:
     return []
 
 
+def today(spent: float) -> str:
+    """What a visitor spent in this UTC day."""
+    return f"{dollars(spent)} today"
+
+
 def card(run: Run) -> str:
     """A run of the history in a few words: how it went, how long, what it cost."""
     match run.state:
