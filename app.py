@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
-from wavespeed.studio.settings import BadSetting, Settings, from_environment
+from wavespeed.studio.settings import LOCAL, BadSetting, Settings, from_environment
 
 if __name__ == "__main__":
     # Before Gradio, which reads GRADIO_SERVER_PORT while it is imported and dies of a wrong one.
@@ -75,6 +75,7 @@ def build(
                         height=128,
                         fit_columns=False,
                         object_fit="cover",
+                        allow_preview=False,
                         buttons=[],
                     )
                     inputs_note = drawn(elem_id="inputs-note")
@@ -117,7 +118,7 @@ def build(
             "show_progress": "hidden",
             "api_visibility": "private",
         }
-        editing = gr.on([edit.click, prompt.submit], do.start, [*fields, visitor], shown, **ours)
+        editing = edit.click(do.start, [*fields, visitor], shown, **ours)
         acting = results.click(do.act, [run_id, key, visitor, revealed], shown, **ours)
         arriving = page.load(do.arrive, visitor, [visitor, inputs, prompt, past, *shown], **ours)
         halting = stop.click(do.halt, run_id, shown, cancels=[editing, acting, arriving], **ours)
@@ -133,6 +134,8 @@ def build(
 
 def main(settings: Settings) -> None:
     """Serves the page until it is interrupted."""
+    # Gradio asks its own server whether it is up; a proxy has no part in that.
+    os.environ["NO_PROXY"] = ",".join(filter(None, [os.environ.get("NO_PROXY"), *LOCAL]))
     log.begin(settings.log, settings.api_key)
     with ExitStack() as stack:
         engine = urlsplit(settings.base_url).hostname or ""
@@ -193,8 +196,9 @@ def main(settings: Settings) -> None:
                 footer_links=["api"],
                 i18n=gr.I18n(en=words.GRADIO),
             )
-        except OSError as error:
-            sys.exit(f"The page can't be served at port {settings.server_port}: {error}")
+        except OSError:
+            place = f"{settings.server_name}, port {settings.server_port}"
+            sys.exit(f"The page can't be served at {place}: see GRADIO_SERVER_NAME and _PORT.")
 
 
 if __name__ == "__main__":

@@ -31,7 +31,12 @@ def find() -> str | None:
         return str(MAC)
     with sync_playwright() as playwright:
         own = Path(playwright.chromium.executable_path)
-    return str(own) if own.exists() else None
+    return str(own) if own.exists() and _runs(own) else None
+
+
+def _runs(browser: Path) -> bool:
+    """A download can lack the system's libraries; then Debian's package is the way."""
+    return subprocess.run([browser, "--version"], capture_output=True).returncode == 0
 
 
 def get() -> None:

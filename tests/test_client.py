@@ -194,6 +194,10 @@ async def test_a_lost_answer_to_submit_is_never_sent_twice(
         {"body": {"code": 200, "data": {"status": "created"}}},
         {"body": {"code": 500, "message": "internal"}},
         {"body": {"code": 5000, "message": "internal"}},
+        {"body": {"code": 0, "message": ""}},
+        {"body": {"code": 9999, "message": "?"}},
+        {"status": 500, "body": {"code": 429, "message": "busy"}},
+        {"status": 503, "body": {"code": 1200, "message": "?"}},
         {"status": 302, "headers": {"Location": "/elsewhere"}, "body": b""},
         {"delay": 3.0},
         {"cut": 10},
@@ -366,6 +370,60 @@ async def test_a_paid_edit_is_asked_for_through_an_outage_longer_than_the_tries(
     assert sum(isinstance(event, Waiting) for event in events) == 3 * QUICK.tries
 
 
+async def test_a_paid_picture_is_fetched_through_an_outage_longer_than_the_tries(
+    sandbox: Sandbox, client: AsyncClient, edit: Edit
+) -> None:
+    sandbox.fail("download", drop=True, times=3 * QUICK.tries)
+
+    events = await story(client, edit)
+
+    assert isinstance(events[-1], Finished)
+    assert len(sandbox.calls("download")) == 3 * QUICK.tries + 1
+
+
+@pytest.mark.parametrize("data", [{}, {"status": "completed", "outputs": [7]}])
+async def test_an_id_in_an_answer_that_is_odd_otherwise_is_not_thrown_away(
+    sandbox: Sandbox, client: AsyncClient, edit: Edit, data: dict[str, Any]
+) -> None:
+    first = await client.submit(edit, [await client.upload(prepare(Path(edit.images[0])))])
+    sandbox.fail("submit", body={"code": 200, "data": {"id": first.id, **data}})
+
+    events = await story(client, edit)
+
+    assert isinstance(events[-1], Finished)
+    assert events[-1].prediction.id == first.id
+
+
+async def test_one_odd_item_does_not_hide_the_others_in_the_list(
+    sandbox: Sandbox, client: AsyncClient
+) -> None:
+    items = [{"id": "a", "status": "completed"}, {"id": "b"}, None, {"id": "c", "status": "failed"}]
+    sandbox.fail("recent", body={"code": 200, "data": {"page": 1, "items": items}})
+    recent = await client.recent(created_after=datetime.now(UTC))
+    assert [task.id for task in recent] == ["a", "c"]
+
+
+async def test_a_service_that_repeats_the_key_is_not_quoted_with_it(
+    sandbox: Sandbox, client: AsyncClient
+) -> None:
+    message = f"bad key {KEY}, see https://wavespeed.ai/keys?key={KEY}"
+    sandbox.fail("balance", status=401, body={"code": 401, "message": message})
+    with pytest.raises(BadKey) as caught:
+        await client.balance()
+    assert KEY not in str(caught.value)
+    assert "https://" not in str(caught.value)
+
+
+def test_not_even_the_traceback_of_a_bad_key_knows_it() -> None:
+    key = "almost a key"
+    with pytest.raises(BadKey) as caught:
+        AsyncClient(key)
+    error = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+    below = [frame for frame in error.stack if "test_client.py" not in frame.filename]
+    assert below
+    assert key not in str([frame.locals for frame in below])
+
+
 async def test_what_gives_up_gives_up_after_its_tries(
     sandbox: Sandbox, client: AsyncClient
 ) -> None:
@@ -434,7 +492,8 @@ async def test_the_key_goes_to_the_api_and_never_to_a_file_host(
 
 
 @pytest.mark.parametrize(
-    "pasted", [f" {KEY}\n", f'"{KEY}"', f"'{KEY}'", f"Bearer {KEY}", f" bearer  {KEY} "]
+    "pasted",
+    [f" {KEY}\n", f'"{KEY}"', f"'{KEY}'", f"Bearer {KEY}", f" bearer  {KEY} ", f'Bearer "{KEY}"'],
 )
 async def test_what_is_pasted_along_with_a_key_is_taken_off(
     sandbox: Sandbox, base_url: str, pasted: str
@@ -504,6 +563,8 @@ async def test_the_key_shows_in_no_error_log_repr_or_traceback(
         (422, {"code": 422, "message": "images"}, Refused, "no"),
         (200, {"code": 401, "message": "unauthorized"}, BadKey, "no"),
         (200, {"code": 1200, "message": "moderated"}, Moderated, "no"),
+        (200, {"code": 1401, "message": "images"}, Refused, "no"),
+        (200, {"code": 1407, "message": "x"}, NoCredit, "no"),
     ],
 )
 async def test_a_refused_submission_is_one_type_for_each_thing_to_do(
@@ -693,7 +754,7 @@ async def test_an_output_on_a_private_address_or_in_the_clear_is_not_fetched(url
 async def test_nor_is_it_after_a_redirect(
     sandbox: Sandbox, client: AsyncClient, edit: Edit, location: str
 ) -> None:
-    sandbox.fail("download", status=302, headers={"Location": location}, body=b"", times=3)
+    sandbox.fail("download", status=302, headers={"Location": location}, body=b"")
 
     with pytest.raises(NotUnderstood):
         await story(client, edit)

@@ -139,7 +139,7 @@ def test_an_unknown_status_is_still_running(status: str, terminal: bool) -> None
         (with_data(outputs="https://cdn.example/1.png"), "outputs"),
         (with_data(outputs=[None]), "outputs"),
         (with_data(outputs=["http://[oops"]), "outputs"),
-        (with_data(outputs=["no base64"]), "outputs"),
+        (with_data(outputs=["no*base64"]), "outputs"),
         (with_data(outputs=["data:image/png;base64,"]), "outputs"),
     ],
 )
@@ -186,6 +186,8 @@ def test_nor_does_a_documented_answer_with_any_fields_replaced(
         ("x" * 32_001, 1, "prompt"),
         ("x", 0, "images"),
         ("x", 5, "images"),
+        ("half an emoji \ud83d", 1, "prompt"),
+        (None, 1, "prompt"),
     ],
 )
 def test_an_edit_that_can_never_work_is_refused_by_name(

@@ -43,6 +43,8 @@ PACE = Pace(first_retry=1.0, longest_retry=8.0, tries=3)
         (ServiceDown("", status=503), 3, False, None),
         (NotUnderstood("body"), 2, False, 1.0),
         (NotUnderstood("body"), 3, False, None),
+        (NotUnderstood("url"), 1, True, None),
+        (RateLimited("", status=429, retry_after=0.0), 1, False, 0.5),
         (RateLimited("", status=429, retry_after=12.0), 1, False, 12.0),
         (RateLimited("", status=429, retry_after=60.0), 50, False, 60.0),
         (RateLimited("", status=429, retry_after=61.0), 1, False, None),

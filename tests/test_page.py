@@ -89,7 +89,7 @@ def runs(app: App) -> set[str]:
     return set(re.findall(r"run ([0-9a-f]{32})", app.log()))
 
 
-@pytest.mark.parametrize("keys", ["Control+Enter", "Meta+Enter", "Shift+Enter"])
+@pytest.mark.parametrize("keys", ["Control+Enter", "Meta+Enter"])
 def test_the_keyboard_edits(page: Page, keys: str) -> None:
     drop(page, PHOTOS / "chelsea.jpg")
     page.locator("#prompt textarea").press_sequentially("sepia")
@@ -212,6 +212,18 @@ def test_closing_the_tab_ends_the_watching_and_not_the_edit(app: App, browser: B
         assert time.monotonic() < deadline, "the run ended with its tab"
         time.sleep(0.1)
     assert "Traceback" not in app.log()[log_before:]
+
+
+@pytest.mark.parametrize("keys", ["Enter", "Shift+Enter"])
+def test_a_new_line_in_the_prompt_spends_nothing(app: App, page: Page, keys: str) -> None:
+    before = runs(app)
+    drop(page, PHOTOS / "chelsea.jpg")
+    page.locator("#prompt textarea").press_sequentially("sepia")
+    page.keyboard.press(keys)
+    page.keyboard.type("warm")
+    expect(page.locator("#prompt textarea")).to_have_value("sepia\nwarm")
+    page.wait_for_timeout(500)
+    assert runs(app) == before
 
 
 HOSTILE = (

@@ -4,7 +4,7 @@
         async for event in client.edit(Edit("make it black and white", (Path("cup.jpg"),))):
             print(event)
 
-httpx and Pillow are all it needs; copy the files beside this one and they work alone.
+httpx, Pillow and pillow-heif are all it needs; copy the files beside this one and they work alone.
 """
 
 from .client import BASE_URL, AsyncClient
@@ -52,46 +52,13 @@ from .models import (
 from .pace import Pace
 from .transport import connection_pool
 
+# fmt: off
 __all__ = [
-    "BASE_URL",
-    "MAX_IMAGES",
-    "MAX_PROMPT",
-    "MODEL",
-    "PRICE_USD",
-    "AmbiguousSubmit",
-    "AsyncClient",
-    "BadKey",
-    "Changes",
-    "Completed",
-    "Downloaded",
-    "Edit",
-    "EditFailed",
-    "EditOverdue",
-    "Event",
-    "Finished",
-    "Image",
-    "InvalidEdit",
-    "Moderated",
-    "NoCredit",
-    "NotAllowed",
-    "NotUnderstood",
-    "Output",
-    "Pace",
-    "Polled",
-    "Prediction",
-    "Preparing",
-    "RateLimited",
-    "Refused",
-    "ServiceDown",
-    "Spent",
-    "Submitted",
-    "Submitting",
-    "Unreachable",
-    "Uploaded",
-    "Uploading",
-    "Waiting",
-    "WaveSpeedError",
-    "byte_count",
-    "connection_pool",
+    "BASE_URL", "MAX_IMAGES", "MAX_PROMPT", "MODEL", "PRICE_USD", "AmbiguousSubmit",
+    "AsyncClient", "BadKey", "Changes", "Completed", "Downloaded", "Edit", "EditFailed",
+    "EditOverdue", "Event", "Finished", "Image", "InvalidEdit", "Moderated", "NoCredit",
+    "NotAllowed", "NotUnderstood", "Output", "Pace", "Polled", "Prediction", "Preparing",
+    "RateLimited", "Refused", "ServiceDown", "Spent", "Submitted", "Submitting", "Unreachable",
+    "Uploaded", "Uploading", "Waiting", "WaveSpeedError", "byte_count", "connection_pool",
     "prepare",
 ]

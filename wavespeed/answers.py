@@ -45,11 +45,10 @@ class Answer:
                 raise refusal(self.status, retry_after=self.retry_after) from None
             raise
         code, text = _code(body), _words(body)
-        if self.status >= 400 or code != 200:
-            status = self.status if self.status >= 400 else code
-            raise refusal(status, code=code, text=text, retry_after=self.retry_after)
-        if self.status >= 300:
-            raise NotUnderstood("status")
+        if self.status >= 400 or (code != 200 and _is_documented(code)):
+            raise refusal(self.status, code=code, text=text, retry_after=self.retry_after)
+        if self.status >= 300 or code != 200:
+            raise NotUnderstood("code")
         return body
 
     def prediction(self) -> Prediction:
@@ -66,8 +65,10 @@ class Answer:
             return None
         try:
             return Prediction.from_json(self._json())
-        except NotUnderstood:
-            return None
+        except NotUnderstood as error:
+            # What is off besides the id, asking for the result will show.
+            known = error.prediction_id
+            return Prediction(id=known, status="created") if known else None
 
     def _json(self) -> dict[str, Any]:
         try:
@@ -80,7 +81,7 @@ def number(data: dict[str, Any], *names: str) -> float:
     """The first of the fields that is a number. Raises `NotUnderstood`."""
     for name in names:
         value = data.get(name)
-        if isinstance(value, int | float) and not isinstance(value, bool):
+        if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e12:
             return float(value)
     raise NotUnderstood(names[0])
 
@@ -127,6 +128,12 @@ def _mapping(value: object, name: str) -> dict[str, Any]:
 def _code(body: dict[str, Any]) -> int:
     code = body.get("code", 200)
     return code if isinstance(code, int) and not isinstance(code, bool) else 200
+
+
+def _is_documented(code: int) -> bool:
+    """Whether a code in an envelope says that the request was refused; an unknown one says
+    nothing, least of all that a submission was not taken."""
+    return 400 <= code < 600 or 1200 <= code < 1500 or 5000 <= code < 5100
 
 
 def _words(body: dict[str, Any]) -> str:

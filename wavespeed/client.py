@@ -46,7 +46,7 @@ from .models import (
     is_url,
 )
 from .pace import Pace
-from .transport import Transport
+from .transport import Bearer, Transport
 
 if TYPE_CHECKING:
     import httpx
@@ -76,8 +76,11 @@ class AsyncClient:
         pace: Pace | None = None,
         http: httpx.AsyncClient | None = None,
     ) -> None:
+        key = Bearer(api_key)
+        del api_key  # Tools that print a traceback with its variables must not find it.
+        key.check()
         self._pace = pace or Pace()
-        self._transport = Transport(api_key, base_url=base_url, pace=self._pace, http=http)
+        self._transport = Transport(key, base_url=base_url, pace=self._pace, http=http)
         self._calls = Calls(self._transport, self._pace)
 
     async def __aenter__(self) -> Self:
@@ -122,10 +125,7 @@ class AsyncClient:
 
     async def watch(self, prediction_id: str) -> AsyncGenerator[Event]:
         """`edit` from the middle: from an id to the result. Costs nothing."""
-        try:
-            known = Prediction.from_json({"id": prediction_id.strip(), "status": "created"})
-        except NotUnderstood as error:
-            raise InvalidEdit("This is not a prediction id.", field="options") from error
+        known = _named(prediction_id)
         async with aclosing(self._follow(known, _clock(), first_look=0)) as events:
             async for event in events:
                 yield event
@@ -174,8 +174,7 @@ class AsyncClient:
             # An edit was accepted, whatever went wrong since; unless nobody knows its id.
             error.prediction_id = prediction.id
             if error.spent == "no":
-                unknown = isinstance(error, Refused) and error.status == 404
-                error.spent = "unknown" if unknown else "yes"
+                error.spent = "yes"
             raise
 
     async def _wait(
@@ -195,6 +194,8 @@ class AsyncClient:
             try:
                 prediction = await self._calls.result(prediction.id)
             except WaveSpeedError as error:
+                if isinstance(error, Refused) and 404 in (error.status, error.code):
+                    error.spent = "unknown"  # Deleted, expired, or never there.
                 pause = self._pause(error, attempt, 0, paid=True)
                 yield Waiting(clock(), pause, error)
             else:
@@ -211,13 +212,13 @@ class AsyncClient:
         yield Finished(clock(), prediction)
 
     async def _download_all(self, prediction: Prediction, clock: Clock, tell: Tell) -> None:
-        async def fetch(index: int, output: Output) -> None:
+        for index, output in enumerate(prediction.outputs):
             content, url = output.content, output.url or ""
             if content is None:
-                content = await self._insist(lambda: self._calls.download(url), tell, clock)
+                content = await self._insist(
+                    partial(self._calls.download, url), tell, clock, paid=True
+                )
             tell(Downloaded(clock(), index, content))
-
-        await _side_by_side(fetch(index, output) for index, output in enumerate(prediction.outputs))
 
     # --- The calls, tried until they get through or `pace` gives up ------------------------
 
@@ -238,7 +239,8 @@ class AsyncClient:
 
     async def result(self, prediction_id: str) -> Prediction:
         """The task as it stands now."""
-        return await self._insist(lambda: self._calls.result(prediction_id))
+        known = _named(prediction_id)
+        return await self._insist(lambda: self._calls.result(known.id))
 
     async def download(self, output: Output) -> bytes:
         """The picture's bytes, untouched; the key is not sent to its host."""
@@ -273,7 +275,12 @@ class AsyncClient:
     # --- Trying again -----------------------------------------------------------------------
 
     async def _insist(
-        self, once: Callable[[], Awaitable[T]], tell: Tell | None = None, clock: Clock | None = None
+        self,
+        once: Callable[[], Awaitable[T]],
+        tell: Tell | None = None,
+        clock: Clock | None = None,
+        *,
+        paid: bool = False,
     ) -> T:
         clock = clock or _clock()
         began, attempt = clock(), 0
@@ -282,7 +289,7 @@ class AsyncClient:
             try:
                 return await once()
             except WaveSpeedError as error:
-                seconds = self._pause(error, attempt, clock() - began)
+                seconds = self._pause(error, attempt, clock() - began, paid=paid)
                 if tell:
                     tell(Waiting(clock(), seconds, error))
                 await asyncio.sleep(seconds)
@@ -295,6 +302,14 @@ class AsyncClient:
         if seconds is None or waited + seconds > self._pace.deadline:
             raise error
         return seconds
+
+
+def _named(prediction_id: str) -> Prediction:
+    """A task of which only the id is known. Raises `InvalidEdit` for what can't be one."""
+    try:
+        return Prediction.from_json({"id": prediction_id.strip(), "status": "created"})
+    except NotUnderstood as error:
+        raise InvalidEdit("This is not a prediction id.", field="options") from error
 
 
 def _clock() -> Clock:

@@ -21,6 +21,7 @@ Every one knows `.spent` ("no", "yes" or "unknown": was money spent on this edit
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 Spent = Literal["no", "yes", "unknown"]
@@ -166,25 +167,28 @@ def quoting(sentence: str, text: str) -> str:
 
 def _kind(status: int, code: int | None, text: str, keyed: bool) -> tuple[type[Refused], str]:
     numbers = {status, code}
-    if MODERATED in numbers:
-        return Moderated, "The prompt or a picture was refused by content moderation."
-    if 429 in numbers:
-        return RateLimited, "WaveSpeed asks to slow down."
-    if status >= 500 or numbers & {500, 502, 503, 504, 5000, 5003}:
-        return ServiceDown, "WaveSpeed has trouble at the moment."
-    if not keyed:
-        return Refused, f"The file host refused the request (HTTP {status})."
-    if numbers & {402, NO_CREDIT} or _speaks_of_credit(text):
-        return NoCredit, "The WaveSpeed account is out of credit."
-    if 401 in numbers:
-        return BadKey, "WaveSpeed does not accept the API key."
-    if 403 in numbers:
-        return NotAllowed, "This WaveSpeed account may not do this."
-    if 404 in numbers:
-        return Refused, "WaveSpeed does not know this edit (any more)."
-    if 413 in numbers:
-        return Refused, "The picture is too large for WaveSpeed."
-    return Refused, "WaveSpeed refused the request."
+    if status >= 500:  # Whatever the body says: a submission may have been taken all the same.
+        numbers = {5000}
+    elif keyed and _speaks_of_credit(text):
+        numbers.add(NO_CREDIT)
+    for meant, kind, sentence in _KINDS if keyed else _KINDS[:3]:
+        if numbers & meant:
+            return kind, sentence
+    who = "WaveSpeed" if keyed else "The file host"
+    return Refused, f"{who} refused the request."
+
+
+# In this order: the first that fits. Only the first three can come from a host without the key.
+_KINDS: tuple[tuple[set[int], type[Refused], str], ...] = (
+    ({MODERATED}, Moderated, "The prompt or a picture was refused by content moderation."),
+    ({429}, RateLimited, "WaveSpeed asks to slow down."),
+    ({500, 502, 503, 504, 5000, 5003}, ServiceDown, "WaveSpeed has trouble at the moment."),
+    ({402, NO_CREDIT}, NoCredit, "The WaveSpeed account is out of credit."),
+    ({401}, BadKey, "WaveSpeed does not accept the API key."),
+    ({403}, NotAllowed, "This WaveSpeed account may not do this."),
+    ({404}, Refused, "WaveSpeed does not know this edit (any more)."),
+    ({413}, Refused, "The picture is too large for WaveSpeed."),
+)
 
 
 def _speaks_of_credit(text: str) -> bool:
@@ -192,5 +196,5 @@ def _speaks_of_credit(text: str) -> bool:
 
 
 def _short(text: str, longest: int = 300) -> str:
-    text = " ".join(text.split())
+    text = re.sub(r"\bhttps?://\S+", "[address]", " ".join(text.split()))
     return text if len(text) <= longest else text[: longest - 1] + "…"

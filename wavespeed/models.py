@@ -42,6 +42,10 @@ class Edit:
     base64_output: bool = False
 
     def __post_init__(self) -> None:
+        if not isinstance(self.prompt, str) or not _is_encodable(self.prompt):
+            raise InvalidEdit("The prompt is no text.", field="prompt")
+        if not (isinstance(self.sync_mode, bool) and isinstance(self.base64_output, bool)):
+            raise InvalidEdit("Sync mode and base64 output are yes or no.", field="options")
         files = tuple(image if is_url(image) else Path(image) for image in self.images)
         object.__setattr__(self, "images", files)
         if not self.prompt.strip():
@@ -60,6 +64,15 @@ class Edit:
         for image in self.images:
             if is_url(image) and not str(image).startswith("https://"):
                 raise InvalidEdit("A picture's address must begin with https://.")
+
+
+def _is_encodable(text: str) -> bool:
+    """Half an emoji can't be sent."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def is_url(image: str | Path) -> bool:
@@ -208,7 +221,8 @@ def _output(item: object, nsfw: bool | None, identifier: str) -> Output:
             raise NotUnderstood("outputs", prediction_id=identifier) from error
         return Output(url=item, nsfw=nsfw)
     try:  # Bare base64 (documented); a data URI's prefix is accepted all the same.
-        content = base64.b64decode(item.partition("base64,")[2] or item, validate=True)
+        text = "".join((item.partition("base64,")[2] or item).split())
+        content = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as error:
         raise NotUnderstood("outputs", prediction_id=identifier) from error
     if not content:

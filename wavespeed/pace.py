@@ -45,9 +45,12 @@ class Pace:
         """
         match error:
             case RateLimited(retry_after=float(seconds)):
-                return seconds if seconds <= LONGEST_RETRY_AFTER else None
+                longest = LONGEST_RETRY_AFTER
+                return max(seconds, self._back_off(attempt, luck)) if seconds <= longest else None
             case RateLimited():
                 return self._back_off(attempt + 2, luck)
+            case NotUnderstood(field="url"):
+                return None  # An address that we won't go to stays one.
             case Unreachable() | ServiceDown() | NotUnderstood() if paid or attempt < self.tries:
                 return self._back_off(attempt, luck)
         return None

@@ -36,9 +36,9 @@ class Transport:
     """Requests with the key to the API's host, and without it to the hosts that keep files."""
 
     def __init__(
-        self, api_key: str, *, base_url: str, pace: Pace, http: httpx.AsyncClient | None
+        self, key: Bearer, *, base_url: str, pace: Pace, http: httpx.AsyncClient | None
     ) -> None:
-        self._auth = _Bearer(api_key)
+        self._auth = key
         self._base = base_url.rstrip("/")
         self._local = httpx.URL(self._base).host in LOOPBACK
         self._pace = pace
@@ -115,6 +115,7 @@ class Transport:
                 )
                 try:
                     content = await _all(response.aiter_bytes())
+                    content = self._auth.redact(content) if keyed else content
                 finally:
                     await response.aclose()
         except _NEVER_SENT as error:
@@ -139,23 +140,26 @@ def connection_pool() -> httpx.AsyncClient:
     )
 
 
-class _Bearer(httpx.Auth):
+class Bearer(httpx.Auth):
     """The key, where no `repr`, log line or traceback shows it; spaces, quotes and a leading
     "Bearer " that came along with it are taken off."""
 
     def __init__(self, api_key: str) -> None:
-        key = api_key.strip().strip("\"'").strip()
-        key = re.sub(r"(?i)^bearer(\s+|$)", "", key)
-        good = key.isascii() and key.isprintable() and key != "" and " " not in key
-        del api_key
-        if not good:
-            del key  # Tools that print a traceback with its variables must not find it.
+        bare = re.sub(r"(?i)^bearer(\s+|$)", "", api_key.strip(" \t\r\n\"'"))
+        self.__key = bare.strip(" \t\r\n\"'")
+
+    def check(self) -> None:
+        """Raises `BadKey` for what can't be one. Apart, so that no frame of it holds the key."""
+        if not re.fullmatch(r"[\x21-\x7e]+", self.__key):
             raise BadKey("This is not a WaveSpeed API key.", status=401)
-        self.__value = f"Bearer {key}"
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        request.headers["Authorization"] = self.__value
+        request.headers["Authorization"] = f"Bearer {self.__key}"
         yield request
+
+    def redact(self, content: bytes) -> bytes:
+        """An answer that repeats the key, as error texts do, without it."""
+        return content.replace(self.__key.encode(), b"[key]")
 
 
 async def _all(chunks: AsyncIterator[bytes]) -> bytes:

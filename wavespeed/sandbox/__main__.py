@@ -21,7 +21,7 @@ def main() -> None:
         ):
             print(f"WaveSpeed sandbox on {url}", flush=True)  # noqa: T201 - what it is for
             threading.Event().wait()
-    except OSError as error:
+    except (OSError, OverflowError) as error:
         parser.exit(1, f"Cannot listen there: {error}\n")
 
 

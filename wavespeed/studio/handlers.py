@@ -140,10 +140,17 @@ async def to_the_end(runner: Runner, run: Run) -> tuple[list[gr.FileData], dict[
     ], details(run)
 
 
+def listed(images: object) -> list[Any]:
+    """What a script sent as its pictures, which can be anything."""
+    if isinstance(images, list):
+        return images
+    raise InvalidEdit("The pictures have to be a list of files.")
+
+
 def uploaded(image: gr.FileData | dict[str, Any]) -> str:
     """The path of a file that the caller uploaded. `gr.api` hands over what it was sent, unchecked,
     and a caller must not name other files of this machine."""
-    path = image.get("path") if isinstance(image, dict) else image.path
+    path = image.get("path") if isinstance(image, dict) else getattr(image, "path", None)
     if not isinstance(path, str) or not is_in_or_equal(path, get_upload_folder()):
         raise InvalidEdit("A picture has to be uploaded first, with handle_file.")
     return path
@@ -290,7 +297,7 @@ class Handlers:
             outputs (nsfw, width, height, size_bytes of each), timings_ms, cost_usd.
         """
         try:
-            files = [(uploaded(image), None) for image in images]
+            files = [(uploaded(image), None) for image in listed(images)]
             wanted = asked(files, prompt, sync_mode, base64_output)
             client = self._client_of(request.headers.get(KEY_HEADER, "") if request else "")
         except InvalidEdit as error:

@@ -7,7 +7,6 @@ import re
 import shutil
 import tempfile
 import uuid
-import warnings
 from base64 import b64encode
 from datetime import datetime
 from io import BytesIO
@@ -70,16 +69,14 @@ def keep(path: Path, folder: Path) -> Path:
 def _checked(content: bytes) -> tuple[ImageFile, str]:
     """The picture, wholly decoded, and its cover."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with Pictures.open(BytesIO(content), formats=tuple(EXTENSIONS)) as picture:
-                if picture.width * picture.height > MAX_PIXELS:
-                    raise ValueError("too many pixels")
-                small = picture.convert("RGB")
-                small.thumbnail((COVER_PIXELS, COVER_PIXELS), Pictures.Resampling.BOX)
-                buffer = BytesIO()
-                small.save(buffer, "PNG")
-                return picture, f"data:image/png;base64,{b64encode(buffer.getvalue()).decode()}"
+        with Pictures.open(BytesIO(content), formats=tuple(EXTENSIONS)) as picture:
+            if picture.width * picture.height > MAX_PIXELS:
+                raise ValueError("too many pixels")
+            small = picture.convert("RGB")
+            small.thumbnail((COVER_PIXELS, COVER_PIXELS), Pictures.Resampling.BOX)
+            buffer = BytesIO()
+            small.save(buffer, "PNG")
+            return picture, f"data:image/png;base64,{b64encode(buffer.getvalue()).decode()}"
     except Exception as error:  # Pillow raises a dozen kinds
         raise Unsaved("What the service sent is no picture.") from error
 
@@ -93,13 +90,16 @@ def _write(content: bytes, folder: Path, stem: str, extension: str) -> Path:
         for again in range(1, 1000):
             path = folder / f"{stem}{'' if again == 1 else f'-{again}'}.{extension}"
             try:
-                os.link(temporary, path)  # Fails where there is one: nothing is overwritten.
+                # Takes the name, which fails where there is one: nothing is overwritten.
+                os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
             except FileExistsError:
                 continue
+            os.replace(temporary, path)
             return path
         raise FileExistsError("a thousand results of one second")
-    finally:
-        os.unlink(temporary)
+    except OSError:
+        Path(temporary).unlink(missing_ok=True)
+        raise
 
 
 def _words(prompt: str) -> str:

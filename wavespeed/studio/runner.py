@@ -363,7 +363,7 @@ class Runner:
     def _publish(self, run: Run) -> None:
         log.info("run %s %.2f s: %s, %s", run.id, run.at, run.state, run.step)
         self._runs[run.id] = run
-        over = [old.id for old in self._runs.values() if old.is_over]
+        over = [old.id for old in self._runs.values() if old.is_over and old.id != run.id]
         for run_id in over[: max(0, len(self._runs) - KEPT)]:
             del self._runs[run_id], self._changed[run_id]
         changed = self._changed.get(run.id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -70,7 +71,8 @@ def _url(name: str, text: str) -> str:
         host, _ = parts.hostname, parts.port
     except ValueError:
         host, parts = None, urlsplit("")
-    if parts.scheme not in ("http", "https") or not host or parts.query or parts.fragment:
+    odd = parts.query or parts.fragment or not re.fullmatch(r"[\x21-\x7e]+", text)
+    if parts.scheme not in ("http", "https") or not host or odd:
         raise BadSetting(f"{name} has to be an address like https://api.wavespeed.ai.")
     if parts.username or parts.password:
         raise BadSetting(f"{name} must not hold a user name or password.")

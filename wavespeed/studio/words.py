@@ -157,11 +157,11 @@ def actions(run: Run) -> list[tuple[str, str]]:
     """What can be done about a run that did not end well, as (action, label)."""
     if run.state == "unknown":
         return [("again", LOOK_AGAIN), ("resend", SEND_AGAIN)]
-    if run.state == "failed" and run.prediction is not None and run.prediction.outputs:
-        return [("again", FETCH_AGAIN)]
-    if run.error is not None and run.error.kind == EditOverdue.__name__:
-        return [("again", CHECK_AGAIN)]
-    return []
+    if run.error is None or run.prediction is None or run.error.spent == "no":
+        return []
+    if run.error.kind in _TASKS_END:
+        return []
+    return [("again", FETCH_AGAIN if run.prediction.outputs else CHECK_AGAIN)]
 
 
 def today(spent: float) -> str:
@@ -235,6 +235,8 @@ def problem(run: Run) -> Problem:
     """The one function that makes words of an error."""
     trouble = run.error or Trouble("WaveSpeedError", "")
     what, advice = _BY_NAME.get(trouble.kind, _BROKEN)
+    if trouble.spent == "yes" and trouble.prediction_id:
+        advice = _PAID  # Never advise to pay again for what exists.
     # An empty sentence means that the error's own is made for people.
     return Problem(what or trouble.message, _money(trouble), advice, _details(run, trouble))
 
@@ -284,9 +286,13 @@ _BY_NAME = {kind.__name__: sentences for kind, sentences in _SENTENCES.items()}
 _BROKEN = ("Something went wrong in the studio.", "Try again; the log knows more by the id below.")
 
 
+# What a task that was accepted can end in; the service refunds these.
+_TASKS_END = {kind.__name__ for kind in (EditFailed, Moderated, NoCredit, ServiceDown)}
+_PAID = "It is paid for and stays at WaveSpeed for 7 days: fetching it costs nothing."
+
+
 def _money(trouble: Trouble) -> str:
-    refunded = trouble.spent == "unknown" and trouble.prediction_id is not None
-    if refunded or trouble.kind == EditFailed.__name__:
+    if trouble.spent == "unknown" and trouble.prediction_id and trouble.kind in _TASKS_END:
         return REFUND
     if trouble.spent == "no":
         return NOTHING_SPENT

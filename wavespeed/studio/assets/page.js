@@ -27,6 +27,8 @@
       // The text box tells the server its words when they are entered, this key included.
       setTimeout(() => press("edit"), 0);
     }
-    if (event.key === "Escape") press("stop");
+    // Gradio would submit; here it is what it is everywhere: a new line.
+    if (event.key === "Enter" && event.shiftKey && event.target.closest("#prompt")) event.stopPropagation();
+    if (event.key === "Escape" && !event.defaultPrevented) press("stop");
   }, true);
 }
