@@ -27,8 +27,11 @@
       // The text box tells the server its words when they are entered, this key included.
       setTimeout(() => press("edit"), 0);
     }
-    // Gradio would submit; here it is what it is everywhere: a new line.
-    if (event.key === "Enter" && event.shiftKey && event.target.closest("#prompt")) event.stopPropagation();
     if (event.key === "Escape" && !event.defaultPrevented) press("stop");
+  }, true);
+
+  // Gradio takes Shift+Enter for a submission; here it is what it is everywhere: a new line.
+  document.addEventListener("keypress", (event) => {
+    if (event.key === "Enter" && event.shiftKey && event.target.closest("#prompt")) event.stopPropagation();
   }, true);
 }
