@@ -21,11 +21,9 @@ from . import pieces, words
 from .run import Run, Trouble, details
 from .runner import Runner
 
-SCRIPTS = "scripts"
-"""The visitor that all callers of the API are."""
+SCRIPTS = "scripts"  # The visitor that all callers of the API are.
 KEY_HEADER = "x-wavespeed-key"
-PAGE = 9
-"""Runs on a page of the history."""
+PAGE = 9  # Runs on a page of the history.
 
 Shown = tuple[Any, ...]
 """What the page shows of an edit, in the order of `shown` in `build`."""
@@ -60,7 +58,7 @@ async def show(
 def notes(trouble: Trouble | None) -> Shown:
     """A word beside the field that is at fault: the pictures, the prompt, the key."""
     at_fault = trouble.field if trouble else None
-    said = pieces.note(trouble.message) if trouble else ""
+    said = pieces.note(f"{trouble.message} {words.NOTHING_SPENT}") if trouble else ""
     return tuple(said if field == at_fault else "" for field in ("images", "prompt", "key"))
 
 
@@ -301,5 +299,6 @@ class Handlers:
             wanted = asked(files, prompt, sync_mode, base64_output)
             client = self._client_of(request.headers.get(KEY_HEADER, "") if request else "")
         except InvalidEdit as error:
-            raise gr.Error(f"{error} {words.NOTHING_SPENT}", print_exception=False) from error
+            message = f"{error} {words.NOTHING_SPENT} {words.CHANGE_IT}"
+            raise gr.Error(message, title=str(error), print_exception=False) from error
         return await to_the_end(self._runner, self._runner.start(wanted, SCRIPTS, client))

@@ -58,6 +58,7 @@ SHOW_ANYWAY, COVER_AGAIN = "Show anyway", "Cover again"
 COVERED = "Flagged by the service as not safe for work"
 DOWNLOAD, TIMES, COPY, DETAILS = "Download", "Where the time went", "Copy", "Details"
 NOTHING_SPENT = "Nothing was spent."
+CHANGE_IT = "Change it, then send it again."
 UNKNOWN_SPENT = "It is not known whether this was billed."
 REFUND = "WaveSpeed refunds failed runs within 3 hours."
 
@@ -243,7 +244,7 @@ def problem(run: Run) -> Problem:
 
 _KEPT = "Your pictures and words are still here."
 _SENTENCES: dict[type[WaveSpeedError], tuple[str, str]] = {
-    InvalidEdit: ("", "Change it, then press Edit again."),
+    InvalidEdit: ("", CHANGE_IT),
     AmbiguousSubmit: (
         "We don't know whether WaveSpeed accepted this. Nothing was sent again.",
         "Look again in a minute, or send it again; that may cost another $0.02.",
