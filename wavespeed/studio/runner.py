@@ -7,7 +7,7 @@ import logging
 import shutil
 import uuid
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -304,7 +304,9 @@ class Runner:
         for pause in LOOKS:
             await self._tell(run.after(Searching(_age(run), pause, lost)))
             await asyncio.sleep(pause)
-            found = await client.recent(created_after=sent - CLOCKS)
+            found: list[Prediction] = []
+            with suppress(WaveSpeedError):  # A list that can't be had proves nothing either way.
+                found = await client.recent(created_after=sent - CLOCKS)
             candidates = await self._unclaimed(found, sent)
             rivals = [other for other in self._runs.values() if other.id != run.id and _lost(other)]
             if len(candidates) == 1 and not rivals:
