@@ -8,9 +8,8 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager, closing
-from dataclasses import replace
 from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
@@ -25,15 +24,20 @@ if __name__ == "__main__":
         sys.exit(str(bad))
 
 import gradio as gr
+import httpx
 from gradio.events import api
 
 from wavespeed import AsyncClient, BadKey, InvalidEdit, Pace, connection_pool
 from wavespeed.sandbox import Sandbox, serve
 from wavespeed.studio import log, pieces, words
+from wavespeed.studio.account import Account
 from wavespeed.studio.handlers import Handlers
+from wavespeed.studio.past import Past
 from wavespeed.studio.runner import Limits, Runner
+from wavespeed.studio.scripts import Scripts
 from wavespeed.studio.store import Store, StoreError
 from wavespeed.studio.theme import theme
+from wavespeed.studio.visitors import ClientOf
 
 MAX_UPLOAD = "51mb"
 """A little more than `prepare` takes, so that it can say what is wrong, and by name."""
@@ -49,16 +53,20 @@ drawn = partial(gr.HTML, apply_default_css=False)
 
 
 def build(
-    runner: Runner, client_of: Callable[[str], AsyncClient | None], *, engine: str, sandbox: bool
+    runner: Runner, account: Account, client_of: ClientOf, *, engine: str, sandbox: bool, key: str
 ) -> gr.Blocks:
-    """The page over a runner; `engine` says in the banner who answers."""
+    """The page over a runner; `engine` says in the banner who answers, `key` whose key is used
+    where a visitor brings none."""
     page = gr.Blocks(title=words.TITLE, analytics_enabled=False, delete_cache=(3600, 86400))
     with page:
         run_id, revealed, place = gr.State(), gr.State(frozenset()), gr.State(0)
+        price = gr.State(account.price_usd)
         # The key and the secret are fixed, so that a restart of the server forgets nobody. The id
         # is what lets a browser see its runs, and long enough that nobody guesses another's.
         visitor = gr.BrowserState(storage_key="wavespeed-visitor", secret="wavespeed-visitor")
-        drawn(pieces.header(engine, sandbox=sandbox), elem_id="header")
+        with gr.Row(elem_id="top"):
+            drawn(pieces.header(engine, sandbox=sandbox), elem_id="header")
+            tally = drawn(elem_id="tally")
         with gr.Row(elem_id="columns"):
             with gr.Column(elem_id="ask"):
                 with gr.Column(elem_classes="ws-card"):
@@ -79,6 +87,7 @@ def build(
                         buttons=[],
                     )
                     inputs_note = drawn(elem_id="inputs-note")
+                    recipes = drawn(elem_id="recipes", js_on_load=pieces.asset("actions.js"))
                     drawn(pieces.heading(words.PROMPT), elem_id="prompt-heading")
                     prompt = gr.Textbox(
                         elem_id="prompt",
@@ -91,16 +100,19 @@ def build(
                     prompt_note = drawn(elem_id="prompt-note")
                 with gr.Column(elem_classes="ws-card"):
                     with gr.Row(elem_id="buttons"):
-                        edit = gr.Button(words.edit_button(), variant="primary", elem_id="edit")
+                        edit = gr.Button(
+                            words.edit_button(account.price_usd), variant="primary", elem_id="edit"
+                        )
                         stop = gr.Button(words.STOP, elem_id="stop", visible="hidden")
                     drawn(pieces.keys())
                     with gr.Accordion(words.ADVANCED, open=False):
                         sync_mode = gr.Checkbox(label=words.SYNC, info=words.SYNC_INFO)
                         base64_output = gr.Checkbox(label=words.BASE64, info=words.BASE64_INFO)
-                    # In this page's session only: no event hands it back, nothing keeps it.
-                    key = gr.Textbox(
-                        elem_id="api-key", type="password", label=words.KEY, info=words.KEY_INFO
-                    )
+                    with gr.Accordion(key, open=key == words.KEY_ASKED) as keys:
+                        # In this page's session only: no event hands it back, nothing keeps it.
+                        own = gr.Textbox(
+                            elem_id="api-key", type="password", label=words.KEY, info=words.KEY_INFO
+                        )
                     key_note = drawn(elem_id="key-note")
             with gr.Column(elem_id="answer", elem_classes="ws-card"):
                 status = drawn(pieces.status(None), elem_id="status")
@@ -109,27 +121,89 @@ def build(
                     elem_id="results",
                     js_on_load=pieces.asset("actions.js"),
                 )
-        past = drawn(elem_id="history", js_on_load=pieces.asset("actions.js"))
+        history = drawn(elem_id="history", js_on_load=pieces.asset("actions.js"))
+        with gr.Accordion(words.FETCH, open=False, elem_id="fetching"):
+            wanted = gr.Textbox(elem_id="fetch-id", label=words.FETCH_ID, info=words.FETCH_INFO)
+            fetch = gr.Button(words.FETCH_BUTTON, elem_id="fetch", size="md")
+            fetch_note = drawn(elem_id="fetch-note")
         shown = [run_id, revealed, status, results, edit, stop, inputs_note, prompt_note, key_note]
-        fields = [inputs, prompt, sync_mode, base64_output, key]
-        do = Handlers(runner, client_of)
+        fields = [inputs, prompt, sync_mode, base64_output, own, price]
+        do, past = Handlers(runner, client_of), Past(runner, account, client_of, key=key)
         ours: dict[str, Any] = {
             "concurrency_limit": None,
             "show_progress": "hidden",
             "api_visibility": "private",
         }
         editing = edit.click(do.start, [*fields, visitor], shown, **ours)
-        acting = results.click(do.act, [run_id, key, visitor, revealed], shown, **ours)
-        arriving = page.load(do.arrive, visitor, [visitor, inputs, prompt, past, *shown], **ours)
-        halting = stop.click(do.halt, run_id, shown, cancels=[editing, acting, arriving], **ours)
-        for ending in (editing, acting, halting):
-            ending.then(do.remember, [visitor, place], past, **ours)
-        past.click(do.browse, [visitor, place], [inputs, prompt, place, past, *shown], **ours)
-        api(do.edit_for_scripts, api_name="edit", concurrency_limit=None)
+        acting = results.click(do.act, [run_id, own, price, visitor, revealed], shown, **ours)
+        arriving = page.load(do.arrive, visitor, [visitor, inputs, prompt, *shown], **ours)
+        fetching = gr.on(
+            [fetch.click, wanted.submit],
+            past.fetch,
+            [wanted, own, visitor],
+            [fetch_note, *shown],
+            **ours,
+        )
+        watching = [editing, acting, arriving, fetching]
+        halting = stop.click(do.halt, run_id, shown, cancels=watching, **ours)
+        remembered, summed = ([visitor, place], history), (visitor, tally)
+        for event in (*watching, halting):
+            event.then(past.remember, *remembered, **ours).then(past.tally, *summed, **ours)
+        page.load(past.remember, *remembered, **ours).then(past.tally, *summed, **ours)
+        history.click(
+            past.browse,
+            [visitor, place, own],
+            [inputs, prompt, place, history, *shown],
+            **ours,
+        ).then(past.tally, *summed, **ours)
+        inputs.change(past.look_at, inputs, recipes, **ours)
+        recipes.click(past.restore, [inputs, visitor], [inputs, prompt, recipes], **ours)
+        gr.on(
+            [page.load, own.blur, own.submit],
+            past.use_key,
+            own,
+            [price, edit, keys, key_note],
+            **ours,
+        )
+        scripts = Scripts(runner, account, client_of)
+        api(scripts.edit, api_name="edit", concurrency_limit=None)
     return page
 
 
 # --- Launch -----------------------------------------------------------------------------------
+
+
+def key_of_ones_own(settings: Settings, pace: Pace, pool: httpx.AsyncClient) -> ClientOf:
+    """Clients of visitors' own keys: of the real service even where the sandbox answers others."""
+
+    def client_of(key: str | None) -> AsyncClient | None:
+        if not (key or "").strip():
+            if settings.require_visitor_key:
+                raise InvalidEdit(words.KEY_MISSING, field="key")
+            return None
+        try:
+            return AsyncClient(key or "", base_url=settings.base_url, pace=pace, http=pool)
+        except BadKey as error:
+            raise InvalidEdit(str(error), field="key") from None
+
+    return client_of
+
+
+def life(runner: Runner, account: Account, keep_days: float | None, pool: httpx.AsyncClient) -> Any:
+    """What goes on as long as the page is served, for Gradio's `lifespan`."""
+
+    @asynccontextmanager
+    async def lifespan(_: object) -> AsyncIterator[None]:
+        async with pool:
+            await runner.take_up()
+            chores = [runner.sweep(keep_days), account.learn_price()]
+            tasks = [asyncio.create_task(chore) for chore in chores]
+            yield
+            for task in tasks:
+                task.cancel()
+            await runner.close()
+
+    return lifespan
 
 
 def main(settings: Settings) -> None:
@@ -138,18 +212,16 @@ def main(settings: Settings) -> None:
     os.environ["NO_PROXY"] = ",".join(filter(None, [os.environ.get("NO_PROXY"), *LOCAL]))
     log.begin(settings.log, settings.api_key)
     with ExitStack() as stack:
-        engine = urlsplit(settings.base_url).hostname or ""
+        engine, base_url = urlsplit(settings.base_url).hostname or "", settings.base_url
+        key = words.KEY_SERVER
         if settings.api_key is None:
-            engine = words.SANDBOX
+            engine, key = words.SANDBOX, words.KEY_NONE
             base_url = stack.enter_context(serve(Sandbox()))
-            settings = replace(settings, api_key="sandbox", base_url=base_url)
+        key = words.KEY_ASKED if settings.require_visitor_key else key
         pool, pace = connection_pool(), Pace(deadline=settings.deadline)
         try:
             client = AsyncClient(
-                settings.api_key or "",
-                base_url=settings.base_url,
-                pace=pace,
-                http=pool,
+                settings.api_key or "sandbox", base_url=base_url, pace=pace, http=pool
             )
         except BadKey as error:
             sys.exit(f"WAVESPEED_API_KEY: {error}")
@@ -158,29 +230,12 @@ def main(settings: Settings) -> None:
         except (OSError, StoreError) as error:
             sys.exit(f"WAVESPEED_DATA_DIR can't be written: {error}")
         limits = Limits(settings.budget_usd, settings.visitor_edits)
-        runner = Runner(client, store, settings.data_dir, limits)
+        runner, account = Runner(client, store, settings.data_dir, limits), Account(client)
 
-        @asynccontextmanager
-        async def lifespan(_: object) -> AsyncIterator[None]:
-            async with pool:
-                await runner.take_up()
-                sweeping = asyncio.create_task(runner.sweep(settings.keep_days))
-                yield
-                sweeping.cancel()
-                await runner.close()
-
-        def client_of(key: str) -> AsyncClient | None:
-            """A client of a visitor's own key; None: the server's is used."""
-            if not key.strip():
-                if settings.require_visitor_key:
-                    raise InvalidEdit(words.KEY_MISSING, field="key")
-                return None
-            try:
-                return AsyncClient(key, base_url=settings.base_url, pace=pace, http=pool)
-            except BadKey as error:
-                raise InvalidEdit(str(error), field="key") from None
-
-        page = build(runner, client_of, engine=engine, sandbox=engine == words.SANDBOX)
+        client_of = key_of_ones_own(settings, pace, pool)
+        page = build(
+            runner, account, client_of, engine=engine, sandbox=engine == words.SANDBOX, key=key
+        )
         try:
             page.queue(default_concurrency_limit=None).launch(
                 server_name=settings.server_name,
@@ -189,7 +244,7 @@ def main(settings: Settings) -> None:
                 auth=settings.auth,
                 max_file_size=MAX_UPLOAD,
                 run_history=False,  # It writes every input into the browser's storage.
-                app_kwargs={"lifespan": lifespan},
+                app_kwargs={"lifespan": life(runner, account, settings.keep_days, pool)},
                 theme=theme(),
                 css=pieces.asset("page.css"),
                 js=pieces.asset("page.js"),

@@ -12,6 +12,13 @@ CLIENT = {"errors", "models", "pace", "images", "answers", "transport", "calls",
 STUDIO = {
     "log",
     "run",
+    "recipe",
+    "lost",
+    "account",
+    "visitors",
+    "views",
+    "past",
+    "scripts",
     "outputs",
     "store",
     "words",
@@ -39,7 +46,7 @@ FOREIGN = {
 
 # Each file with what of ours, and of the libraries we declare, it may import.
 MAY: dict[str, set[str]] = {
-    "app": {"wavespeed", "gradio", "sandbox"} | {f"studio.{name}" for name in STUDIO},
+    "app": {"wavespeed", "gradio", "httpx", "sandbox"} | {f"studio.{name}" for name in STUDIO},
     "errors": set(),
     "models": {"errors"},
     "pace": {"errors"},
@@ -52,12 +59,16 @@ MAY: dict[str, set[str]] = {
     "studio.errors": {"wavespeed"},
     "studio.run": {"wavespeed"},
     "studio.settings": {"wavespeed"},
-    "studio.outputs": {"studio.errors", "studio.run", "PIL"},
+    "studio.recipe": {"PIL", "pydantic"},
+    "studio.outputs": {"wavespeed", "studio.errors", "studio.recipe", "studio.run", "PIL"},
+    "studio.lost": {"wavespeed"},
+    "studio.account": {"wavespeed", "studio.errors", "studio.run"},
+    "studio.visitors": {"wavespeed", "gradio"},
     "studio.words": {"wavespeed", "studio.errors", "studio.run"},
-    "studio.pieces": {"studio.run", "studio.words", "jinja2"},
+    "studio.pieces": {"studio.recipe", "studio.run", "studio.words", "jinja2"},
     "studio.theme": {"gradio"},
     "studio.store": {"wavespeed", "studio.errors", "studio.run", "pydantic", "sqlite3"},
-    "studio.handlers": {
+    "studio.views": {
         "wavespeed",
         "studio.run",
         "studio.runner",
@@ -65,9 +76,41 @@ MAY: dict[str, set[str]] = {
         "studio.words",
         "gradio",
     },
+    "studio.handlers": {
+        "wavespeed",
+        "studio.runner",
+        "studio.views",
+        "studio.visitors",
+        "studio.words",
+        "gradio",
+    },
+    "studio.past": {
+        "wavespeed",
+        "studio.account",
+        "studio.outputs",
+        "studio.pieces",
+        "studio.recipe",
+        "studio.runner",
+        "studio.views",
+        "studio.visitors",
+        "studio.words",
+        "gradio",
+    },
+    "studio.scripts": {
+        "wavespeed",
+        "studio.account",
+        "studio.run",
+        "studio.runner",
+        "studio.views",
+        "studio.visitors",
+        "studio.words",
+        "gradio",
+    },
     "studio.runner": {
         "wavespeed",
         "studio.errors",
+        "studio.log",
+        "studio.lost",
         "studio.run",
         "studio.outputs",
         "studio.store",
@@ -76,7 +119,9 @@ MAY: dict[str, set[str]] = {
 SANDBOX = {"starlette", "uvicorn", "PIL", "numpy", "anyio", "multipart"}
 CEILING = 400
 # The sandbox is another program, the service itself, and has a budget of its own.
-PROGRAM, ISLAND = 4000, 1700
+# The first design's 4,000 lines held one edit at a time. Recipes, money asked from the service,
+# variants, comparison, export and batches are what the page is for, and came after it.
+PROGRAM, ISLAND = 6000, 1700
 
 
 def sources() -> list[Path]:

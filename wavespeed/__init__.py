@@ -13,6 +13,7 @@ from .errors import (
     BadKey,
     EditFailed,
     EditOverdue,
+    InactiveKey,
     InvalidEdit,
     Moderated,
     NoCredit,
@@ -56,9 +57,9 @@ from .transport import connection_pool
 __all__ = [
     "BASE_URL", "MAX_IMAGES", "MAX_PROMPT", "MODEL", "PRICE_USD", "AmbiguousSubmit",
     "AsyncClient", "BadKey", "Changes", "Completed", "Downloaded", "Edit", "EditFailed",
-    "EditOverdue", "Event", "Finished", "Image", "InvalidEdit", "Moderated", "NoCredit",
-    "NotAllowed", "NotUnderstood", "Output", "Pace", "Polled", "Prediction", "Preparing",
-    "RateLimited", "Refused", "ServiceDown", "Spent", "Submitted", "Submitting", "Unreachable",
-    "Uploaded", "Uploading", "Waiting", "WaveSpeedError", "byte_count", "connection_pool",
-    "prepare",
+    "EditOverdue", "Event", "Finished", "Image", "InactiveKey", "InvalidEdit", "Moderated",
+    "NoCredit", "NotAllowed", "NotUnderstood", "Output", "Pace", "Polled", "Prediction",
+    "Preparing", "RateLimited", "Refused", "ServiceDown", "Spent", "Submitted", "Submitting",
+    "Unreachable", "Uploaded", "Uploading", "Waiting", "WaveSpeedError", "byte_count",
+    "connection_pool", "prepare",
 ]

@@ -21,8 +21,6 @@ from .answers import failure
 from .calls import PAGE_SIZE, Calls
 from .errors import (
     EditOverdue,
-    InvalidEdit,
-    NotUnderstood,
     Refused,
     WaveSpeedError,
 )
@@ -125,7 +123,7 @@ class AsyncClient:
 
     async def watch(self, prediction_id: str) -> AsyncGenerator[Event]:
         """`edit` from the middle: from an id to the result. Costs nothing."""
-        known = _named(prediction_id)
+        known = Prediction.named(prediction_id)
         async with aclosing(self._follow(known, _clock(), first_look=0)) as events:
             async for event in events:
                 yield event
@@ -239,7 +237,7 @@ class AsyncClient:
 
     async def result(self, prediction_id: str) -> Prediction:
         """The task as it stands now."""
-        known = _named(prediction_id)
+        known = Prediction.named(prediction_id)
         return await self._insist(lambda: self._calls.result(known.id))
 
     async def download(self, output: Output) -> bytes:
@@ -302,14 +300,6 @@ class AsyncClient:
         if seconds is None or waited + seconds > self._pace.deadline:
             raise error
         return seconds
-
-
-def _named(prediction_id: str) -> Prediction:
-    """A task of which only the id is known. Raises `InvalidEdit` for what can't be one."""
-    try:
-        return Prediction.from_json({"id": prediction_id.strip(), "status": "created"})
-    except NotUnderstood as error:
-        raise InvalidEdit("This is not a prediction id.", field="options") from error
 
 
 def _clock() -> Clock:

@@ -5,7 +5,8 @@
     ├── Unreachable                 no answer; .sent: did the bytes leave?
     ├── AmbiguousSubmit             the edit may exist and be billed; never repeated by us
     ├── Refused                     the service said no; .status, .code, .retry_after
-    │   ├── BadKey                  the key is missing, wrong or not active
+    │   ├── BadKey                  the key is missing or wrong
+    │   │   └── InactiveKey         the key waits for the account's first top-up
     │   ├── NoCredit                the account is empty
     │   ├── NotAllowed              the account may not do this
     │   ├── RateLimited             too many at once; nothing was created
@@ -92,6 +93,10 @@ class BadKey(Refused):
     """401, or a key that can't be one."""
 
 
+class InactiveKey(BadKey):
+    """401 whose text speaks of activation: a key made before the account's first top-up."""
+
+
 class NoCredit(Refused):
     """402, code 1407, or a 4xx whose text speaks of credit or balance."""
 
@@ -169,6 +174,8 @@ def _kind(status: int, code: int | None, text: str, keyed: bool) -> tuple[type[R
     numbers = {status, code}
     if status >= 500:  # Whatever the body says: a submission may have been taken all the same.
         numbers = {5000}
+    elif keyed and 401 in numbers and re.search(r"(?i)activ(?:e|at)", text):
+        return InactiveKey, "The API key is not active yet."  # Though it may speak of a top-up.
     elif keyed and _speaks_of_credit(text):
         numbers.add(NO_CREDIT)
     for meant, kind, sentence in _KINDS if keyed else _KINDS[:3]:

@@ -165,6 +165,14 @@ class Prediction:
         return self.status in TERMINAL
 
     @classmethod
+    def named(cls, prediction_id: str) -> Prediction:
+        """A task of which only the id is known. Raises `InvalidEdit` for what can't be one."""
+        try:
+            return cls.from_json({"id": prediction_id.strip(), "status": "created"})
+        except NotUnderstood as error:
+            raise InvalidEdit("This is not a prediction id.", field="id") from error
+
+    @classmethod
     def from_json(cls, body: object) -> Prediction:
         """Of an envelope, or of the bare prediction that lists and webhooks carry.
 

@@ -1,11 +1,14 @@
-"""The log: levels as people expect, and never a key in it."""
+"""The log: levels as people expect, every line of a run with its id, and never a key in it."""
 
 from __future__ import annotations
 
 import logging
 import re
+from contextvars import ContextVar
 
 FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+RUN: ContextVar[str] = ContextVar("run", default="")
+"""The id of the run whose task this is; threads that it starts inherit it."""
 _BEARER = re.compile(r"(?i)(bearer\s+|x-wavespeed-key\W+)[^\s'\",]+")
 
 
@@ -20,7 +23,8 @@ class Redact(logging.Formatter):
         self._secret = secret
 
     def format(self, record: logging.LogRecord) -> str:
-        text = _BEARER.sub(r"\1[key]", super().format(record))
+        run = f" [run {RUN.get()}]" if RUN.get() else ""
+        text = _BEARER.sub(r"\1[key]", super().format(record)) + run
         return text.replace(self._secret, "[key]") if self._secret else text
 
 

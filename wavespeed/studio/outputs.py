@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import shutil
 import tempfile
 import uuid
 from base64 import b64encode
-from datetime import datetime
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
 from PIL import Image as Pictures
 from PIL.ImageFile import ImageFile
 
+from wavespeed import Downloaded
+
 from .errors import Unsaved
-from .run import Result
+from .recipe import Recipe, write
+from .run import Result, Run
 
 EXTENSIONS = {"PNG": "png", "JPEG": "jpg", "WEBP": "webp"}
 """The formats an output may have."""
@@ -25,27 +29,61 @@ COVER_PIXELS = 12
 """On the long edge: blurred by the browser, it shows no shape at all."""
 
 
-def save(
-    content: bytes, folder: Path, *, prompt: str, moment: datetime, number: int, nsfw: bool | None
-) -> Result:
-    """Writes `<folder>/<date>/<time>-<words of the prompt>-<number>.<ext>`; blocking.
+class Files:
+    """The files of all runs, in one data folder. Every method blocks: call it in a thread."""
 
-    Raises `Unsaved`; then there is no file, not even half of one.
-    """
-    picture, cover = _checked(content)
-    kind = str(picture.format)
-    day = folder / moment.strftime("%Y-%m-%d")
-    stem = f"{moment:%H%M%S}-{_words(prompt)}-{number}"
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def keep(self, run: Run) -> Run:
+        """The run with copies of its pictures that outlive the upload's."""
+        if run.edit is None:
+            return run
+        images = tuple(
+            _keep(image, self._inputs(run) / str(number)) if isinstance(image, Path) else image
+            for number, image in enumerate(run.edit.images, 1)
+        )
+        return replace(run, edit=replace(run.edit, images=images))
+
+    def save(self, run: Run, event: Downloaded) -> Result:
+        """Writes `outputs/<date>/<time>-<words of the prompt>-<number>.<ext>`, recipe included.
+
+        Raises `Unsaved`; then there is no file, not even half of one.
+        """
+        assert run.prediction is not None
+        content, picture, cover = _with_recipe(event.content, run)
+        kind = str(picture.format)
+        day = self._folder / "outputs" / run.started_at.strftime("%Y-%m-%d")
+        stem = f"{run.started_at:%H%M%S}-{_words(run.prompt)}-{event.index + 1}"
+        try:
+            day.mkdir(parents=True, exist_ok=True)
+            path = _write(content, day, stem, EXTENSIONS[kind])
+        except OSError as error:
+            raise Unsaved("The result could not be written to the disk.") from error
+        nsfw = run.prediction.outputs[event.index].nsfw
+        return Result(path, kind, picture.width, picture.height, len(content), cover, nsfw)
+
+    def remove(self, run: Run) -> None:
+        """Deletes the run's pictures and results."""
+        shutil.rmtree(self._inputs(run), ignore_errors=True)
+        for result in run.results:
+            result.path.unlink(missing_ok=True)
+
+    def _inputs(self, run: Run) -> Path:
+        return self._folder / "inputs" / run.id
+
+
+def sha256(path: Path) -> str:
+    """Of a file's bytes, in hexadecimal digits; empty where it can't be read. Blocking."""
     try:
-        day.mkdir(parents=True, exist_ok=True)
-        path = _write(content, day, stem, EXTENSIONS[kind])
-    except OSError as error:
-        raise Unsaved("The result could not be written to the disk.") from error
-    return Result(path, kind, picture.width, picture.height, len(content), cover, nsfw)
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return ""
 
 
-def keep(path: Path, folder: Path) -> Path:
-    """The same picture under its own name in `folder`, where it stays; blocking.
+def _keep(path: Path, folder: Path) -> Path:
+    """The same picture under its own name in `folder`, where it stays.
 
     A second name for the same bytes where the file system can do that, else a copy. A file that
     can't be read is left to `prepare` to refuse.
@@ -64,6 +102,22 @@ def keep(path: Path, folder: Path) -> Path:
     except OSError:
         return path
     return home
+
+
+def _with_recipe(content: bytes, run: Run) -> tuple[bytes, ImageFile, str]:
+    """The picture with the recipe in it, checked by decoding it, and its cover; without the recipe
+    where that is what is wrong with it. Raises `Unsaved`."""
+    assert run.prediction is not None
+    written = content
+    if run.edit is not None:
+        inputs = tuple(sha256(path) for path in run.pictures)
+        made_at = run.prediction.created_at or run.started_at
+        recipe = Recipe(run.prompt, run.prediction.model, run.prediction.id, made_at, inputs)
+        written = write(content, recipe)
+    try:
+        return written, *_checked(written)
+    except Unsaved:
+        return content, *_checked(content)
 
 
 def _checked(content: bytes) -> tuple[ImageFile, str]:
@@ -87,6 +141,8 @@ def _write(content: bytes, folder: Path, stem: str, extension: str) -> Path:
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
         for again in range(1, 1000):
             path = folder / f"{stem}{'' if again == 1 else f'-{again}'}.{extension}"
             try:

@@ -13,6 +13,7 @@ from urllib.parse import quote
 import jinja2
 
 from . import words
+from .recipe import Recipe
 from .run import STEPS, Run, Step
 
 ASSETS = Path(__file__).parent / "assets"
@@ -90,11 +91,21 @@ def results(run: Run | None, files: dict[Path, Path], *, shown: frozenset[int]) 
     )
 
 
+def recipes(found: dict[int, Recipe]) -> str:
+    """The offer to take up what is known of pictures that were made here, by their place."""
+    return _templates.get_template("recipes.html").render(found=found)
+
+
+def tally(edits: int, spent: float, balance: float | None) -> str:
+    """What the session came to, and what the account holds where that may be seen."""
+    return _templates.get_template("tally.html").render(edits=edits, spent=spent, balance=balance)
+
+
 def history(
-    runs: list[Run], files: dict[Path, Path], *, skip: int, more: bool, spent: float
+    runs: list[Run], files: dict[Path, Path], *, skip: int, more: bool, spent: float, said: str
 ) -> str:
-    """A page of a visitor's runs, newest first; `skip` runs are on the pages before it, and
-    `spent` USD are the visitor's of today."""
+    """A page of a visitor's runs, newest first; `skip` runs are on the pages before it, `spent`
+    USD are the visitor's of today, and `said` is a word on what was just asked."""
     cards = [
         {
             "run": run,
@@ -104,7 +115,7 @@ def history(
         for run in runs
     ]
     return _templates.get_template("history.html").render(
-        cards=cards, skip=skip, more=more, spent=spent
+        cards=cards, skip=skip, more=more, spent=spent, said=said
     )
 
 

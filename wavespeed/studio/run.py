@@ -159,10 +159,13 @@ class Run:
 
     id: str
     visitor: str
-    edit: Edit
+    edit: Edit | None
+    """None: made elsewhere, and fetched by the prediction's id."""
     started_at: datetime
     own_key: bool = False
     """It runs under a key of the visitor's, which nothing remembers."""
+    price_usd: float = PRICE_USD
+    """What the edit costs, as it was shown before it began."""
     state: State = "running"
     step: Step = "prepare"
     at: float = 0.0
@@ -182,6 +185,22 @@ class Run:
     @property
     def is_over(self) -> bool:
         return self.state != "running"
+
+    @property
+    def prompt(self) -> str:
+        """Empty where nobody knows it."""
+        return self.edit.prompt if self.edit else ""
+
+    @property
+    def pictures(self) -> tuple[Path, ...]:
+        """The files among what was given to it, in order."""
+        images = self.edit.images if self.edit else ()
+        return tuple(image for image in images if isinstance(image, Path))
+
+    @property
+    def cost_usd(self) -> float:
+        """What it costs unless the service refunds it; nothing for what was only fetched."""
+        return self.price_usd if self.edit and self.spent != "no" else 0.0
 
     def after(self, event: RunEvent) -> Run:  # noqa: C901 - flat: a line or two an event
         """The run as it is once `event` happened."""
@@ -291,7 +310,7 @@ def details(run: Run) -> dict[str, Any]:
             name: None if value is None else round(value * 1000)
             for name, value in asdict(timings).items()
         },
-        "cost_usd": PRICE_USD if run.state == "done" else None,
+        "cost_usd": run.cost_usd if run.state == "done" else None,
     }
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import shutil
 import uuid
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
@@ -13,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from wavespeed import (
-    MODEL,
+    PRICE_USD,
     AmbiguousSubmit,
     AsyncClient,
     Completed,
@@ -30,7 +29,9 @@ from wavespeed import (
 )
 
 from .errors import Interrupted, KeyNeeded
-from .outputs import keep, save
+from .log import RUN
+from .lost import CLOCKS, fitting
+from .outputs import Files
 from .run import Failed, Found, Lost, Run, Saved, Searching, Stopped
 from .store import Store
 
@@ -45,10 +46,6 @@ LOOKS = (2.0, 8.0)
 DAY = 86_400.0
 PATIENCE = 5.0
 """Seconds that an orderly end of the process waits for the answers to submissions."""
-CLOCKS = timedelta(seconds=5)
-"""How far the service's clock may be from ours."""
-LONGEST_SUBMISSION = timedelta(seconds=120)
-"""A task is created while its submission is open, which is this long at most (`Pace.sync`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +64,7 @@ class Runner:
     ) -> None:
         self._client = client
         self._store = store
-        self._folder = folder
+        self._files = Files(folder)
         self._limits = limits or Limits()
         self._runs: dict[str, Run] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -75,18 +72,38 @@ class Runner:
 
     # --- For the page -----------------------------------------------------------------------
 
-    def start(self, edit: Edit, visitor: str, client: AsyncClient | None = None) -> Run:
+    def start(
+        self,
+        edit: Edit,
+        visitor: str,
+        client: AsyncClient | None = None,
+        price_usd: float = PRICE_USD,
+    ) -> Run:
         """Starts the edit and returns at once; the run goes on whoever watches.
 
-        A `client` with the visitor's own key is used for this run alone.
+        A `client` with the visitor's own key is used for this run alone. `price_usd` is what the
+        visitor was told that it costs.
         """
-        run = Run(
-            id=uuid.uuid4().hex,
-            visitor=visitor,
-            edit=edit,
-            started_at=datetime.now(UTC),
-            own_key=client is not None,
-        )
+        run = replace(_new(visitor, edit, client is not None), price_usd=price_usd)
+        self._spawn(run, client or self._client)
+        return run
+
+    async def fetch(
+        self, prediction_id: str, visitor: str, client: AsyncClient | None = None
+    ) -> Run:
+        """A run of any prediction of the account, wherever it was made; costs nothing.
+
+        Raises `InvalidEdit` for what can't be an id.
+        """
+        task = Prediction.named(prediction_id)
+        own = await self.of_prediction(task.id, visitor)
+        if own is not None:
+            if own.state != "done":
+                await self.again(own.id, visitor, client)
+            return self._runs.get(own.id, own)
+        # What it is doing is not known yet; being processed is the middle of it.
+        run = _new(visitor, None, client is not None)
+        run = run.after(Found(0.0, replace(task, status="processing")))
         self._spawn(run, client or self._client)
         return run
 
@@ -102,9 +119,17 @@ class Runner:
         stored = await asyncio.to_thread(self._store.history, visitor, skip=skip, most=most)
         return [self._runs.get(run.id, run) for run in stored]
 
+    async def of_prediction(self, prediction_id: str, visitor: str) -> Run | None:
+        """A visitor's own run that made the prediction."""
+        return await asyncio.to_thread(self._store.of_prediction, prediction_id, visitor)
+
     async def spent_today(self, visitor: str) -> float:
         """USD of a visitor's UTC day."""
         return await asyncio.to_thread(self._store.spent, datetime.now(UTC), visitor)
+
+    async def session(self, visitor: str) -> tuple[int, float]:
+        """Edits and USD of what the visitor does now; see `Store.session`."""
+        return await asyncio.to_thread(self._store.session, visitor, datetime.now(UTC))
 
     async def watch(self, run_id: str) -> AsyncGenerator[Run]:
         """The run now and after each change, to its end; changes in quick succession are one.
@@ -162,9 +187,7 @@ class Runner:
         await asyncio.to_thread(self._store.delete, run_id, visitor)
         self._runs.pop(run_id, None)
         self._changed.pop(run_id, None)
-        await asyncio.to_thread(shutil.rmtree, self._inputs(run), ignore_errors=True)
-        for result in run.results:
-            await asyncio.to_thread(result.path.unlink, missing_ok=True)
+        await asyncio.to_thread(self._files.remove, run)
 
     async def sweep(self, keep_days: float | None) -> None:
         """Once a day, forever: deletes the runs of all visitors that are older (None: never)."""
@@ -184,7 +207,8 @@ class Runner:
                 self._publish(run)
                 error = KeyNeeded("The server was restarted, and forgot your key.")
                 error.spent = run.spent
-                await self._tell(run.after(Lost(_age(run), error)))
+                ends = Lost if run.in_flight else Failed  # Unsent: there is nothing to look for.
+                await self._end(run, ends(_age(run), error))
             else:
                 self._spawn(run, self._client)
 
@@ -229,6 +253,7 @@ class Runner:
         task.add_done_callback(over)
 
     async def _own(self, run: Run, client: AsyncClient) -> None:
+        RUN.set(run.id)
         try:
             await self._go(run, client)
         except AmbiguousSubmit as error:
@@ -250,7 +275,8 @@ class Runner:
         if run.prediction is None and not run.in_flight:
             if datetime.now(UTC) - run.started_at > STALE:
                 raise Interrupted("The server was restarted before this was sent.")
-            run = await asyncio.to_thread(self._kept, run)
+            run = await asyncio.to_thread(self._files.keep, run)
+            assert run.edit is not None
             await self._tell(run)
             try:
                 return await self._drive(run, client.edit(run.edit), 0.0)
@@ -287,7 +313,8 @@ class Runner:
                     visitor_edits=self._limits.visitor_edits,
                 )
             case Downloaded():
-                run = await asyncio.to_thread(self._saved, run, event)
+                result = await asyncio.to_thread(self._files.save, run, event)
+                run = run.after(Saved(_age(run), result))
                 await self._tell(run)
             case Waiting() | Submitted() | Completed() | Finished():
                 await self._tell(run)
@@ -307,49 +334,14 @@ class Runner:
             found: list[Prediction] = []
             with suppress(WaveSpeedError):  # A list that can't be had proves nothing either way.
                 found = await client.recent(created_after=sent - CLOCKS)
-            candidates = await self._unclaimed(found, sent)
+            ids = [task.id for task in found]
+            candidates = fitting(found, await asyncio.to_thread(self._store.known, ids), sent)
             rivals = [other for other in self._runs.values() if other.id != run.id and _lost(other)]
             if len(candidates) == 1 and not rivals:
                 run = run.after(Found(_age(run), candidates[0]))
                 await self._tell(run)
                 return run
         raise lost
-
-    async def _unclaimed(self, found: list[Prediction], sent: datetime) -> list[Prediction]:
-        known = await asyncio.to_thread(self._store.known, [task.id for task in found])
-        latest = sent + LONGEST_SUBMISSION + CLOCKS
-        return [
-            task
-            for task in found
-            if task.model == MODEL
-            and task.id not in known
-            and task.created_at is not None
-            and sent - CLOCKS <= task.created_at <= latest
-        ]
-
-    def _kept(self, run: Run) -> Run:
-        """The run with copies of its pictures that outlive the upload's. Blocking."""
-        images = tuple(
-            keep(image, self._inputs(run) / str(number)) if isinstance(image, Path) else image
-            for number, image in enumerate(run.edit.images, 1)
-        )
-        return replace(run, edit=replace(run.edit, images=images))
-
-    def _inputs(self, run: Run) -> Path:
-        return self._folder / "inputs" / run.id
-
-    def _saved(self, run: Run, event: Downloaded) -> Run:
-        """The run with the output on the disk. Blocking."""
-        assert run.prediction is not None
-        result = save(
-            event.content,
-            self._folder / "outputs",
-            prompt=run.edit.prompt,
-            moment=run.started_at,
-            number=event.index + 1,
-            nsfw=run.prediction.outputs[event.index].nsfw,
-        )
-        return run.after(Saved(_age(run), result))
 
     async def _end(self, run: Run, event: Failed | Lost) -> None:
         run = self._runs[run.id]
@@ -372,6 +364,16 @@ class Runner:
         self._changed[run.id] = asyncio.Event()
         if changed is not None:
             changed.set()
+
+
+def _new(visitor: str, edit: Edit | None, own_key: bool) -> Run:
+    return Run(
+        id=uuid.uuid4().hex,
+        visitor=visitor,
+        edit=edit,
+        started_at=datetime.now(UTC),
+        own_key=own_key,
+    )
 
 
 def _age(run: Run) -> float:

@@ -15,8 +15,6 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from wavespeed import PRICE_USD
-
 from .errors import Overspent
 from .run import Run
 
@@ -29,13 +27,17 @@ CREATE TABLE IF NOT EXISTS runs (
     prediction_id TEXT,
     day TEXT,                -- The UTC day whose budget it counts against: that of its submission.
     cost_usd REAL NOT NULL DEFAULT 0,
-    body TEXT NOT NULL       -- The whole run, as JSON.
+    own_key INTEGER NOT NULL DEFAULT 0,  -- The visitor paid: no limit of the owner's counts it.
+    body TEXT NOT NULL       -- The whole run, as JSON; empty once it was deleted.
 ) STRICT;
 CREATE INDEX IF NOT EXISTS runs_of_visitor ON runs (visitor, started_at);
 CREATE INDEX IF NOT EXISTS runs_of_day ON runs (day);
+CREATE INDEX IF NOT EXISTS runs_of_prediction ON runs (prediction_id);
 CREATE INDEX IF NOT EXISTS runs_not_over ON runs (over) WHERE over = 0;
 """
 _JSON = TypeAdapter(Run)
+SESSION_GAP = 1800.0
+"""Seconds."""
 StoreError = sqlite3.Error
 """What a file that is no store, or can't be one, raises."""
 
@@ -52,6 +54,8 @@ class Store:
         self._database.execute("PRAGMA journal_mode = WAL")
         self._database.execute("PRAGMA synchronous = FULL")
         self._database.executescript(_SCHEMA)
+        if self._read("SELECT 1 FROM pragma_table_info('runs') WHERE name = 'own_key'") == []:
+            self._database.execute("ALTER TABLE runs ADD COLUMN own_key INTEGER NOT NULL DEFAULT 0")
 
     def close(self) -> None:
         with self._lock:
@@ -73,9 +77,11 @@ class Store:
         day = f"{now.astimezone(UTC):%Y-%m-%d}"
         midnight = datetime.fromisoformat(day).replace(tzinfo=UTC) + timedelta(days=1)
         with self._writing() as cursor:
-            others = "FROM runs WHERE day = ? AND cost_usd > 0 AND id != ?"
+            if run.own_key:
+                budget_usd = visitor_edits = None  # The limits guard the owner's money.
+            others = "FROM runs WHERE day = ? AND cost_usd > 0 AND own_key = 0 AND id != ?"
             spent = _one(cursor, f"SELECT total(cost_usd) {others}", day, run.id)
-            if budget_usd is not None and spent + PRICE_USD > budget_usd + 1e-9:
+            if budget_usd is not None and spent + run.price_usd > budget_usd + 1e-9:
                 raise Overspent("budget", midnight)
             edits = _one(
                 cursor, f"SELECT count(*) {others} AND visitor = ?", day, run.id, run.visitor
@@ -86,31 +92,27 @@ class Store:
 
     def get(self, run_id: str, visitor: str) -> Run | None:
         """A visitor's own run."""
-        rows = self._read("SELECT body FROM runs WHERE id = ? AND visitor = ?", run_id, visitor)
-        return _JSON.validate_json(rows[0][0]) if rows else None
+        found = self._runs("id = ? AND visitor = ?", run_id, visitor)
+        return found[0] if found else None
+
+    def of_prediction(self, prediction_id: str, visitor: str) -> Run | None:
+        """A visitor's own run that made the prediction."""
+        found = self._runs("prediction_id = ? AND visitor = ?", prediction_id, visitor)
+        return found[0] if found else None
 
     def history(self, visitor: str, *, skip: int = 0, most: int = 12) -> list[Run]:
         """A visitor's runs, newest first."""
-        rows = self._read(
-            "SELECT body FROM runs WHERE visitor = ? ORDER BY started_at DESC LIMIT ? OFFSET ?",
-            visitor,
-            most,
-            skip,
+        return self._runs(
+            "visitor = ? ORDER BY started_at DESC LIMIT ? OFFSET ?", visitor, most, skip
         )
-        return [_JSON.validate_json(row[0]) for row in rows]
 
     def unfinished(self) -> list[Run]:
         """What an earlier process left behind, oldest first."""
-        rows = self._read("SELECT body FROM runs WHERE over = 0 ORDER BY started_at")
-        return [_JSON.validate_json(row[0]) for row in rows]
+        return self._runs("over = 0 ORDER BY started_at")
 
     def older(self, moment: datetime) -> list[Run]:
         """The runs of all visitors that are over and began before."""
-        rows = self._read(
-            "SELECT body FROM runs WHERE over = 1 AND body != '' AND started_at < ?",
-            moment.timestamp(),
-        )
-        return [_JSON.validate_json(row[0]) for row in rows]
+        return self._runs("over = 1 AND started_at < ?", moment.timestamp())
 
     def known(self, prediction_ids: list[str]) -> set[str]:
         """Which of the predictions belong to a run already."""
@@ -121,7 +123,7 @@ class Store:
         return {str(row[0]) for row in rows}
 
     def spent(self, day: datetime, visitor: str | None = None) -> float:
-        """USD of a UTC day, of everybody or of one visitor."""
+        """USD of a UTC day, of everybody or of one visitor, deleted runs included."""
         rows = self._read(
             "SELECT total(cost_usd) FROM runs WHERE day = ? AND visitor = coalesce(?, visitor)",
             f"{day.astimezone(UTC):%Y-%m-%d}",
@@ -129,20 +131,37 @@ class Store:
         )
         return float(rows[0][0])
 
+    def session(self, visitor: str, now: datetime) -> tuple[int, float]:
+        """How many edits and how many USD a visitor's session has, deleted ones included.
+
+        A session ends with half an hour without a new edit, as web statistics count them: so a
+        reload or a second tab does not begin another.
+        """
+        edits, spent, after = 0, 0.0, now.timestamp()
+        for started_at, cost in self._read(
+            "SELECT started_at, cost_usd FROM runs WHERE visitor = ? AND cost_usd > 0"
+            " ORDER BY started_at DESC LIMIT 10000",
+            visitor,
+        ):
+            if after - started_at > SESSION_GAP:
+                break
+            edits, spent, after = edits + 1, spent + cost, started_at
+        return edits, spent
+
     def delete(self, run_id: str, visitor: str) -> None:
         """Forgets a visitor's run that is over. What it cost still counts for its day."""
         with self._writing() as cursor:
             cursor.execute(
-                "UPDATE runs SET visitor = '', body = '' WHERE id = ? AND visitor = ? AND over = 1",
+                "UPDATE runs SET body = '' WHERE id = ? AND visitor = ? AND over = 1",
                 (run_id, visitor),
             )
 
     def _put(self, cursor: sqlite3.Cursor, run: Run, day: str | None = None) -> None:
-        cost = 0.0 if run.spent == "no" else PRICE_USD
         cursor.execute(
             """
-            INSERT INTO runs (id, visitor, started_at, over, prediction_id, day, cost_usd, body)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+            INSERT INTO runs
+                (id, visitor, started_at, over, prediction_id, day, cost_usd, own_key, body)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
             ON CONFLICT (id) DO UPDATE SET over = excluded.over, body = excluded.body,
                 prediction_id = excluded.prediction_id, cost_usd = excluded.cost_usd,
                 day = coalesce(excluded.day, day)
@@ -154,7 +173,8 @@ class Store:
                 run.is_over,
                 run.prediction.id if run.prediction else None,
                 day,
-                cost,
+                run.cost_usd,
+                run.own_key,
                 _JSON.dump_json(run).decode(),
             ),
         )
@@ -171,7 +191,11 @@ class Store:
                 raise
             cursor.execute("COMMIT")
 
-    def _read(self, query: str, *values: str | float | None) -> list[tuple[Any]]:
+    def _runs(self, where: str, *values: str | float) -> list[Run]:
+        rows = self._read(f"SELECT body FROM runs WHERE body != '' AND {where}", *values)
+        return [_JSON.validate_json(row[0]) for row in rows]
+
+    def _read(self, query: str, *values: str | float | None) -> list[tuple[Any, ...]]:
         with self._lock:
             return self._database.execute(query, values).fetchall()
 

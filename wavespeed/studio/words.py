@@ -11,11 +11,11 @@ from typing import assert_never
 
 from wavespeed import (
     MAX_IMAGES,
-    PRICE_USD,
     AmbiguousSubmit,
     BadKey,
     EditFailed,
     EditOverdue,
+    InactiveKey,
     InvalidEdit,
     Moderated,
     NoCredit,
@@ -49,8 +49,11 @@ SYNC_INFO = "One request that stays open until the result is there; long edits g
 BASE64 = "Base64 output"
 BASE64_INFO = "The result comes inside the answer instead of as a link."
 KEY = "Your WaveSpeed key"
-KEY_INFO = "Stays in this tab. Empty: the server's own is used, if it has one."
+KEY_INFO = "Stays in this tab's memory: it is never written down, and gone when the tab is closed."
 KEY_MISSING = "Enter your WaveSpeed key; this server has none for visitors."
+KEY_AGAIN = "This edit was made with your own key; enter it again."
+KEY_SERVER, KEY_YOURS = "Key: from the server", "Key: yours, this tab only"
+KEY_NONE, KEY_ASKED = "Key: none, the sandbox answers", "Key: enter yours"
 SHORTCUT = "to edit"
 EMPTY_TITLE = "Your result appears here"
 EMPTY = "Drop, paste or take one to four pictures, and say what should change."
@@ -58,6 +61,10 @@ SHOW_ANYWAY, COVER_AGAIN = "Show anyway", "Cover again"
 COVERED = "Flagged by the service as not safe for work"
 DOWNLOAD, TIMES, COPY, DETAILS = "Download", "Where the time went", "Copy", "Details"
 NOTHING_SPENT = "Nothing was spent."
+FETCH_FREE = "Fetching a result costs nothing."
+FETCH, FETCH_ID, FETCH_BUTTON = "Fetch a result by its id", "Prediction id", "Fetch"
+FETCH_INFO = "Any result of this account, also one made elsewhere; WaveSpeed keeps them for 7 days."
+RESTORE = "Use its prompt and pictures"
 CHANGE_IT = "Change it, then send it again."
 UNKNOWN_SPENT = "It is not known whether this was billed."
 REFUND = "WaveSpeed refunds failed runs within 3 hours."
@@ -82,8 +89,9 @@ class Problem:
 
 
 def dollars(usd: float) -> str:
-    """ "$0.02"."""
-    return f"${usd:,.2f}"
+    """ "$0.02", "$1,250.00", "$0.018": more than two decimals only where they say something."""
+    text = f"{usd:,.4f}".rstrip("0")
+    return f"${text}{'0' * max(0, 2 - len(text.partition('.')[2]))}"
 
 
 def seconds(value: float) -> str:
@@ -102,14 +110,20 @@ def flag(nsfw: bool | None) -> str:
 
 
 def facts(result: Result) -> str:
-    """ "1536×1024 PNG, 1.9 MB"."""
+    """ "Saved, 1536×1024 PNG, 1.9 MB, checked"."""
     size = f"{result.width}×{result.height}"
-    return f"{size} {result.format}, {byte_count(result.size_bytes)}"
+    return f"Saved, {size} {result.format}, {byte_count(result.size_bytes)}, checked"
 
 
 def alt(run: Run) -> str:
     """What a screen reader says of a result."""
-    return f"Result: {' '.join(run.edit.prompt.split())[:200]}"
+    return f"Result: {title(run)[:200]}"
+
+
+def title(run: Run) -> str:
+    """A run in a line: its prompt, or that nobody knows it."""
+    known = run.prediction.id if run.prediction else ""
+    return " ".join(run.prompt.split()) or f"Fetched: {known}"
 
 
 def times(timings: Timings) -> list[tuple[str, str, float]]:
@@ -124,9 +138,9 @@ def times(timings: Timings) -> list[tuple[str, str, float]]:
     return [(kind, name, value) for kind, name, value in names if value is not None]
 
 
-def edit_button() -> str:
+def edit_button(price_usd: float) -> str:
     """The button says what pressing it costs."""
-    return f"{EDIT}  {dollars(PRICE_USD)}"
+    return f"{EDIT}  {dollars(price_usd)}"
 
 
 def status(run: Run | None, *, watching: bool = True) -> str:
@@ -139,7 +153,9 @@ def status(run: Run | None, *, watching: bool = True) -> str:
         case "running":
             return _running(run)
         case "done":
-            return f"Done in {seconds(run.at)}. {dollars(PRICE_USD)} was spent."
+            if run.edit is None:
+                return f"Fetched in {seconds(run.at)}. That cost nothing."
+            return f"Done in {seconds(run.at)}. {dollars(run.cost_usd)} was spent."
         case "stopped":
             return f"Stopped before anything was sent. {NOTHING_SPENT}"
         case "failed" | "unknown":
@@ -157,7 +173,8 @@ def picked_up(run: Run) -> str:
 def actions(run: Run) -> list[tuple[str, str]]:
     """What can be done about a run that did not end well, as (action, label)."""
     if run.state == "unknown":
-        return [("again", LOOK_AGAIN), ("resend", SEND_AGAIN)]
+        send = f"Send again (may cost another {dollars(run.price_usd)})"
+        return [("again", LOOK_AGAIN), ("resend", send)]
     if run.error is None or run.prediction is None or run.error.spent == "no":
         return []
     if run.error.kind in _TASKS_END:
@@ -170,13 +187,49 @@ def today(spent: float) -> str:
     return f"{dollars(spent)} today"
 
 
+def session(edits: int, spent: float) -> str:
+    """What a visitor's session came to."""
+    return f"This session: {edits} edit{'s' * (edits != 1)}, {dollars(spent)}"
+
+
+def balance(usd: float) -> str:
+    """What the account holds, for its owner."""
+    return f"Balance {dollars(usd)}"
+
+
+def recipe(prompt: str) -> str:
+    """Said of a picture that has its recipe in it."""
+    prompt = " ".join(prompt.split())
+    return f"Made here with “{prompt if len(prompt) <= 120 else prompt[:119] + '…'}”."
+
+
+def not_deleted(error: WaveSpeedError) -> str:
+    """Said when the service would not delete."""
+    what = _BY_NAME.get(type(error).__name__, _BROKEN)[0] or str(error)
+    return f"{what} Nothing was deleted."
+
+
+def key_trouble(error: WaveSpeedError) -> str:
+    """Said beside a key that does not work, as soon as it was entered."""
+    what, advice = _BY_NAME.get(type(error).__name__, _BROKEN)
+    return f"{what or error} {advice}"
+
+
+def missing(numbers: list[int]) -> str:
+    """Said when a recipe's pictures are not all here."""
+    which = ", ".join(map(str, numbers))
+    return (
+        f"Picture{'s' * (len(numbers) > 1)} {which} of that edit can't be found; drop them again."
+    )
+
+
 def card(run: Run) -> str:
     """A run of the history in a few words: how it went, how long, what it cost."""
     match run.state:
         case "running":
             return "Under way"
         case "done":
-            return f"{seconds(run.at)}, {dollars(PRICE_USD)}"
+            return f"{seconds(run.at)}, {dollars(run.cost_usd)}"
         case "stopped":
             return "Stopped, nothing spent"
         case "failed":
@@ -192,7 +245,7 @@ def _running(run: Run) -> str:
         return _waiting(run.waiting.trouble, spent=run.in_flight)
     match run.step:
         case "prepare":
-            return "Reading the pictures." if len(run.edit.images) > 1 else "Reading the picture."
+            return "Reading the picture." if len(run.pictures) == 1 else "Reading the pictures."
         case "upload":
             return "Uploading."
         case "queue":
@@ -211,7 +264,7 @@ def _waiting(trouble: Trouble, *, spent: bool) -> str:
     if trouble.kind == AmbiguousSubmit.__name__:
         return "The answer to the submission was lost. Nothing is sent again; looking for it."
     if trouble.kind == RateLimited.__name__:
-        what = "Your account takes only so many pictures a minute."
+        what = "The account takes only so many pictures a minute, a new one 2."
     elif trouble.kind == ServiceDown.__name__:
         what = "WaveSpeed has trouble at the moment."
     elif trouble.kind == NotUnderstood.__name__:
@@ -222,10 +275,10 @@ def _waiting(trouble: Trouble, *, spent: bool) -> str:
 
 
 LOOK_AGAIN = "Look again"
-SEND_AGAIN = f"Send again (may cost another ${PRICE_USD:.2f})"
 FETCH_AGAIN, CHECK_AGAIN = "Fetch again", "Check again"
 HISTORY, OPEN, REUSE, AS_INPUT = "History", "Open", "Use again", "Use as input"
 DELETE, OLDER, NEWER = "Delete", "Older", "Newer"
+DELETE_HERE, DELETE_THERE = "Delete it here", "Here and at WaveSpeed, for good"
 NEXT_TRY = "Next try in"
 STOPPED_WATCHING = (
     "The edit goes on at WaveSpeed and will be billed; its result will be in the history."
@@ -238,8 +291,12 @@ def problem(run: Run) -> Problem:
     what, advice = _BY_NAME.get(trouble.kind, _BROKEN)
     if trouble.spent == "yes" and trouble.prediction_id:
         advice = _PAID  # Never advise to pay again for what exists.
+    if trouble.kind == KeyNeeded.__name__ and trouble.spent == "no":
+        advice = "Enter your key again, then press Edit."
+    if run.edit is None:
+        advice = "Check the id and the key; WaveSpeed keeps results for 7 days."
     # An empty sentence means that the error's own is made for people.
-    return Problem(what or trouble.message, _money(trouble), advice, _details(run, trouble))
+    return Problem(what or trouble.message, _money(run, trouble), advice, _details(run, trouble))
 
 
 _KEPT = "Your pictures and words are still here."
@@ -247,7 +304,7 @@ _SENTENCES: dict[type[WaveSpeedError], tuple[str, str]] = {
     InvalidEdit: ("", CHANGE_IT),
     AmbiguousSubmit: (
         "We don't know whether WaveSpeed accepted this. Nothing was sent again.",
-        "Look again in a minute, or send it again; that may cost another $0.02.",
+        "Look again in a minute, or send it again; that may cost the price a second time.",
     ),
     EditOverdue: ("", "Check again; that costs nothing."),
     EditFailed: ("", f"Change the prompt or a picture, or try again. {_KEPT}"),
@@ -262,6 +319,10 @@ _SENTENCES: dict[type[WaveSpeedError], tuple[str, str]] = {
     BadKey: (
         "WaveSpeed does not accept the API key.",
         "Check the key at wavespeed.ai; one made before the first top-up is not active.",
+    ),
+    InactiveKey: (
+        "The API key is not active yet.",
+        "A key becomes active with the account's first top-up at wavespeed.ai.",
     ),
     NotAllowed: ("This WaveSpeed account may not do this.", "Ask WaveSpeed's support."),
     RateLimited: (
@@ -292,14 +353,16 @@ _TASKS_END = {kind.__name__ for kind in (EditFailed, Moderated, NoCredit, Servic
 _PAID = "It is paid for and stays at WaveSpeed for 7 days: fetching it costs nothing."
 
 
-def _money(trouble: Trouble) -> str:
+def _money(run: Run, trouble: Trouble) -> str:
+    if run.edit is None:
+        return FETCH_FREE
     if trouble.spent == "unknown" and trouble.prediction_id and trouble.kind in _TASKS_END:
         return REFUND
     if trouble.spent == "no":
         return NOTHING_SPENT
     if trouble.spent == "unknown":
         return UNKNOWN_SPENT
-    return f"The edit was accepted and costs {dollars(PRICE_USD)}."
+    return f"The edit was accepted and costs {dollars(run.price_usd)}."
 
 
 def _details(run: Run, trouble: Trouble) -> str:

@@ -1,0 +1,62 @@
+"""What the service says of an account beside its runs: the price, the balance, and deletion."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from typing import TypeVar
+
+from wavespeed import PRICE_USD, AsyncClient, Unreachable, WaveSpeedError
+
+from .errors import KeyNeeded
+from .run import Run
+
+log = logging.getLogger("wavespeed.studio")
+T = TypeVar("T")
+ANSWER = 20.0
+"""Seconds that a person waits for one of these answers; the client itself is far more patient."""
+HOUR = 3600.0
+
+
+class Account:
+    """The server's account; where a method takes a `client`, that of a visitor's own key."""
+
+    def __init__(self, client: AsyncClient) -> None:
+        self._client = client
+        self.price_usd = PRICE_USD
+        """What an edit costs: by the model's page, until the service was asked."""
+
+    async def learn_price(self) -> None:
+        """Once an hour, forever: asks what an edit costs."""
+        while True:
+            try:
+                self.price_usd = await self.price()
+            except WaveSpeedError as error:
+                log.warning("what an edit costs could not be asked: %s", error)
+            await asyncio.sleep(HOUR)
+
+    async def price(self, client: AsyncClient | None = None) -> float:
+        """USD that an edit costs, asked now. Raises `WaveSpeedError`, for a wrong key too."""
+        return await _soon((client or self._client).price())
+
+    async def balance(self) -> float:
+        """USD. Raises `WaveSpeedError`."""
+        return await _soon(self._client.balance())
+
+    async def delete(self, run: Run, client: AsyncClient | None = None) -> None:
+        """Deletes what the run made at the service, for good. Raises `WaveSpeedError`."""
+        if run.prediction is None:
+            return
+        if run.own_key and client is None:
+            raise KeyNeeded("This edit was made with your own key.")
+        asked = client if run.own_key and client else self._client
+        await _soon(asked.delete([run.prediction.id]))
+
+
+async def _soon(answer: Coroutine[None, None, T]) -> T:
+    try:
+        async with asyncio.timeout(ANSWER):
+            return await answer
+    except TimeoutError as error:
+        raise Unreachable("WaveSpeed did not answer in time.", sent=True) from error

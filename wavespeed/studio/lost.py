@@ -1,0 +1,26 @@
+"""Which task of the service's list a submission became whose answer was lost. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from wavespeed import MODEL, Prediction
+
+CLOCKS = timedelta(seconds=5)
+"""How far the service's clock may be from ours."""
+LONGEST_SUBMISSION = timedelta(seconds=120)
+"""A task is created while its submission is open, which is this long at most (`Pace.sync`)."""
+
+
+def fitting(found: Iterable[Prediction], known: set[str], sent: datetime) -> list[Prediction]:
+    """The tasks that can be it: of our model, created as it was `sent`, and of no known run."""
+    latest = sent + LONGEST_SUBMISSION + CLOCKS
+    return [
+        task
+        for task in found
+        if task.model == MODEL
+        and task.id not in known
+        and task.created_at is not None
+        and sent - CLOCKS <= task.created_at <= latest
+    ]

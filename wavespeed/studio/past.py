@@ -1,0 +1,154 @@
+"""What the events beside an edit do: history, results fetched by id, recipes, keys and sums."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, suppress
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from wavespeed import MAX_IMAGES, InvalidEdit, WaveSpeedError
+
+from . import pieces, words
+from .account import Account
+from .outputs import sha256
+from .recipe import Recipe, read
+from .runner import Runner
+from .views import Files, cached, fields_of, follow, nothing, refuse, show
+from .visitors import ClientOf, is_owner, known
+
+PAGE = 9  # Runs on a page of the history.
+
+
+class Past:
+    """What each of these events does."""
+
+    def __init__(self, runner: Runner, account: Account, client_of: ClientOf, *, key: str) -> None:
+        """`key` says whose key is used where a visitor brings none."""
+        self._runner = runner
+        self._account = account
+        self._client_of = client_of
+        self._key = key
+
+    async def remember(self, who: str | None, skip: int, said: str = "") -> str:
+        """The visitor's history, as a page of cards; `said` is what went wrong with it."""
+        who = known(who)
+        runs = await self._runner.history(who, skip=skip, most=PAGE + 1)
+        spent = await self._runner.spent_today(who)
+        files = await cached(*runs[:PAGE])
+        return pieces.history(
+            runs[:PAGE], files, skip=skip, more=len(runs) > PAGE, spent=spent, said=said
+        )
+
+    async def browse(
+        self, who: str | None, skip: int, key: str | None, event: gr.EventData
+    ) -> tuple[Any, ...]:
+        """A button of the history: open a run, take its fields or its result, delete, turn."""
+        run = await self._runner.get(str(event.run or ""), who := known(who))
+        pictures, text, view, said = gr.skip(), gr.skip(), nothing(), ""
+        match event.do:
+            case "open" if run:
+                view = await show(run)
+            case "reuse" if run:
+                pictures, text = await fields_of(run)
+            case "input" if run and run.results:
+                copies = await cached(run)
+                pictures = [str(copy) for copy in copies.values()]
+            case "delete" if run:
+                await self._runner.forget(run.id, who)
+            case "delete-there" if run and run.is_over:
+                try:
+                    await self._account.delete(run, self._client_of(key))
+                    await self._runner.forget(run.id, who)
+                except WaveSpeedError as error:
+                    said = words.not_deleted(error)
+            case "older":
+                skip += PAGE
+            case "newer":
+                skip = max(0, skip - PAGE)
+        return pictures, text, skip, await self.remember(who, skip, said), *view
+
+    async def fetch(
+        self, prediction_id: str, key: str | None, who: str | None
+    ) -> AsyncGenerator[tuple[Any, ...]]:
+        """An id was entered: its result, wherever it was made."""
+        try:
+            client = self._client_of(key)
+            run = await self._runner.fetch(prediction_id, known(who), client)
+        except InvalidEdit as error:
+            if error.field == "key":
+                yield "", *refuse(error)
+            else:
+                yield pieces.note(str(error)), *nothing()
+            return
+        async with aclosing(follow(self._runner, run.id)) as views:
+            async for view in views:
+                yield "", *view
+
+    async def look_at(self, files: Files) -> str:
+        """The pictures have changed: those with a recipe in them offer it."""
+        recipes = await asyncio.to_thread(recipes_of, files)
+        return pieces.recipes(recipes)
+
+    async def restore(
+        self, files: Files, who: str | None, event: gr.EventData
+    ) -> tuple[Any, Any, str]:
+        """A recipe's prompt and pictures, in its order: from the visitor's own run, else from
+        among the pictures that are there."""
+        found = await asyncio.to_thread(recipes_of, files)
+        recipe = found.get(int(event.index))
+        if recipe is None:
+            return gr.skip(), gr.skip(), gr.skip()
+        run = await self._runner.of_prediction(recipe.prediction_id, known(who))
+        if run is not None and run.edit is not None:
+            pictures, text = await fields_of(run)
+            return pictures, text, ""
+        paths = [
+            Path(path) for number, (path, _) in enumerate(files or []) if number != event.index
+        ]
+        pictures, missing = await asyncio.to_thread(in_order, paths, recipe)
+        note = pieces.note(words.missing(missing)) if missing else ""
+        # With none of them there, the result itself stays: it can be edited on.
+        return ([str(path) for path in pictures] or gr.skip()), recipe.prompt, note
+
+    async def use_key(self, key: str | None) -> tuple[Any, ...]:
+        """The page came, or a key was entered: whose key it is, if it works, what an edit costs."""
+        price, label, note = self._account.price_usd, self._key, ""
+        try:
+            client = self._client_of(key)
+            if client is not None:
+                label = words.KEY_YOURS
+                price = await self._account.price(client)
+        except InvalidEdit as error:
+            if key:
+                note = pieces.note(str(error))
+        except WaveSpeedError as error:
+            note = pieces.note(words.key_trouble(error))
+        return price, gr.update(value=words.edit_button(price)), gr.update(label=label), note
+
+    async def tally(self, who: str | None, request: gr.Request) -> str:
+        """What the session has cost and, for the owner alone, what the account holds."""
+        edits, spent = await self._runner.session(known(who))
+        balance = None
+        if is_owner(request):
+            with suppress(WaveSpeedError):  # It is shown where it is known.
+                balance = await self._account.balance()
+        return pieces.tally(edits, spent, balance)
+
+
+def recipes_of(files: Files) -> dict[int, Recipe]:
+    """Of each picture that has one, by its place. Blocking."""
+    found = {n: read(Path(path)) for n, (path, _) in enumerate((files or [])[:MAX_IMAGES])}
+    return {number: recipe for number, recipe in found.items() if recipe}
+
+
+def in_order(paths: list[Path], recipe: Recipe) -> tuple[list[Path], list[int]]:
+    """The recipe's pictures among these files, in its order, then the other files; and the
+    numbers, from 1, of those that are not there. Blocking."""
+    by_hash = {sha256(path): path for path in paths}
+    there = [by_hash[digest] for digest in recipe.inputs if digest in by_hash]
+    missing = [n for n, digest in enumerate(recipe.inputs, 1) if digest not in by_hash]
+    return [*there, *(path for path in paths if path not in there)][:MAX_IMAGES], missing
