@@ -7,7 +7,7 @@ import logging
 from collections.abc import Coroutine
 from typing import TypeVar
 
-from wavespeed import PRICE_USD, AsyncClient, Unreachable, WaveSpeedError
+from wavespeed import PRICE_USD, AsyncClient, Prediction, Unreachable, WaveSpeedError
 
 from .errors import KeyNeeded
 from .run import Run
@@ -43,6 +43,11 @@ class Account:
     async def balance(self) -> float:
         """USD. Raises `WaveSpeedError`."""
         return await _soon(self._client.balance())
+
+    async def find(self, prediction_id: str, client: AsyncClient | None = None) -> Prediction:
+        """A task of the account, wherever it was made. Raises `WaveSpeedError`, and `InvalidEdit`
+        for what can't be an id."""
+        return await _soon((client or self._client).result(prediction_id))
 
     async def delete(self, run: Run, client: AsyncClient | None = None) -> None:
         """Deletes what the run made at the service, for good. Raises `WaveSpeedError`."""

@@ -17,7 +17,7 @@ from .account import Account
 from .outputs import sha256
 from .recipe import Recipe, read
 from .runner import Runner
-from .views import Files, cached, fields_of, follow, nothing, refuse, show
+from .views import Files, cached, fields_of, follow, nothing, show
 from .visitors import ClientOf, is_owner, known
 
 PAGE = 9  # Runs on a page of the history.
@@ -77,13 +77,11 @@ class Past:
         """An id was entered: its result, wherever it was made."""
         try:
             client = self._client_of(key)
-            run = await self._runner.fetch(prediction_id, known(who), client)
-        except InvalidEdit as error:
-            if error.field == "key":
-                yield "", *refuse(error)
-            else:
-                yield pieces.note(str(error)), *nothing()
+            task = await self._account.find(prediction_id, client)
+        except WaveSpeedError as error:
+            yield pieces.note(words.not_fetched(error)), *nothing()
             return
+        run = await self._runner.fetch(task, known(who), client)
         async with aclosing(follow(self._runner, run.id)) as views:
             async for view in views:
                 yield "", *view

@@ -88,22 +88,16 @@ class Runner:
         self._spawn(run, client or self._client)
         return run
 
-    async def fetch(
-        self, prediction_id: str, visitor: str, client: AsyncClient | None = None
-    ) -> Run:
-        """A run of any prediction of the account, wherever it was made; costs nothing.
-
-        Raises `InvalidEdit` for what can't be an id.
-        """
-        task = Prediction.named(prediction_id)
+    async def fetch(self, task: Prediction, visitor: str, client: AsyncClient | None = None) -> Run:
+        """A run of a task that was made elsewhere, or the visitor's own that made it; costs
+        nothing."""
         own = await self.of_prediction(task.id, visitor)
         if own is not None:
             if own.state != "done":
                 await self.again(own.id, visitor, client)
             return self._runs.get(own.id, own)
-        # What it is doing is not known yet; being processed is the middle of it.
         run = _new(visitor, None, client is not None)
-        run = run.after(Found(0.0, replace(task, status="processing")))
+        run = run.after(Found(0.0, replace(task, status="processing")))  # Past the queue, for us.
         self._spawn(run, client or self._client)
         return run
 

@@ -209,6 +209,11 @@ def not_deleted(error: WaveSpeedError) -> str:
     return f"{what} Nothing was deleted."
 
 
+def not_fetched(error: WaveSpeedError) -> str:
+    """Said when an id leads to nothing."""
+    return f"{_BY_NAME.get(type(error).__name__, _BROKEN)[0] or error} {FETCH_FREE}"
+
+
 def key_trouble(error: WaveSpeedError) -> str:
     """Said beside a key that does not work, as soon as it was entered."""
     what, advice = _BY_NAME.get(type(error).__name__, _BROKEN)
