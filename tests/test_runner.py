@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing, suppress
 from datetime import UTC, datetime, timedelta
@@ -16,6 +17,9 @@ from wavespeed import AsyncClient, Edit
 from wavespeed.sandbox import Sandbox
 from wavespeed.studio import words
 from wavespeed.studio.errors import Unsaved
+from wavespeed.studio.log import Redact
+from wavespeed.studio.outputs import sha256
+from wavespeed.studio.recipe import Recipe, read
 from wavespeed.studio.run import Run
 from wavespeed.studio.runner import Limits, Runner
 from wavespeed.studio.store import Store
@@ -398,3 +402,146 @@ async def test_an_edit_that_was_not_sent_and_is_long_forgotten_is_not_sent_now(
     assert end.state == "failed"
     assert words.problem(end).money == "Nothing was spent."
     assert not sandbox.calls("submit")
+
+
+async def test_an_outage_during_the_search_leaves_it_unknown_not_free(
+    runner: Runner, store: Store, sandbox: Sandbox, edit: Edit
+) -> None:
+    sandbox.fail("submit", drop=True)
+    sandbox.fail("recent", status=503, times=QUICK.tries * 2)
+
+    end = await runner.finished(runner.start(edit, ME).id)
+
+    assert (end.state, end.spent) == ("unknown", "unknown")
+    assert [action for action, _ in words.actions(end)] == ["again", "resend"]
+    assert store.spent(datetime.now(UTC)) == pytest.approx(0.02)
+
+
+async def test_a_result_carries_its_recipe(runner: Runner, edit: Edit, photo: Path) -> None:
+    run = await runner.finished(runner.start(edit, ME).id)
+
+    recipe = read(run.results[0].path)
+
+    assert run.prediction is not None
+    assert recipe == Recipe(
+        prompt="make it black and white",
+        model="openai/gpt-image-1-mini/edit",
+        prediction_id=run.prediction.id,
+        made_at=run.prediction.created_at or run.started_at,
+        inputs=(sha256(photo),),
+    )
+
+
+# --- Of others' making, and under others' keys ------------------------------------------------
+
+
+async def test_any_result_of_the_account_is_fetched_by_its_id_for_nothing(
+    runner: Runner, client: AsyncClient, store: Store, sandbox: Sandbox, edit: Edit
+) -> None:
+    task = await client.submit(edit, ["https://example.com/cup.png"])
+
+    run = await runner.finished((await runner.fetch(task, ME)).id)
+
+    assert run.state in ("done", "failed")  # The address leads nowhere in the sandbox.
+    assert run.prediction is not None
+    assert run.prediction.id == task.id
+    assert run.cost_usd == 0.0
+    assert store.spent(datetime.now(UTC)) == 0.0
+    assert len(sandbox.calls("submit")) == 1
+
+
+async def test_ones_own_result_is_fetched_as_the_run_that_made_it(
+    runner: Runner, sandbox: Sandbox, edit: Edit
+) -> None:
+    run = await runner.finished(runner.start(edit, ME).id)
+    assert run.prediction is not None
+
+    assert await runner.fetch(run.prediction, ME) == run
+    others = await runner.finished((await runner.fetch(run.prediction, YOU)).id)
+
+    assert others.id != run.id
+    assert others.state == "done"
+    assert words.status(others).endswith("That cost nothing.")
+    assert len(sandbox.calls("submit")) == 1
+
+
+@pytest.fixture
+async def visitors_own(base_url: str) -> AsyncIterator[AsyncClient]:
+    async with AsyncClient("visitors-own-key-0123", base_url=base_url, pace=QUICK) as client:
+        yield client
+
+
+async def test_a_restart_asks_for_a_visitors_key_and_goes_on_with_it(
+    runner: Runner,
+    client: AsyncClient,
+    visitors_own: AsyncClient,
+    store: Store,
+    sandbox: Sandbox,
+    edit: Edit,
+    tmp_path: Path,
+) -> None:
+    run = runner.start(edit, ME, visitors_own)
+    await until(runner, run, "process")
+
+    again = await restarted(runner, client, store, tmp_path)
+    asking = await again.finished(run.id)
+    problem = words.problem(asking)
+    assert "forgot your key" in problem.what
+    assert problem.advice == "Enter your key again, then press Look again."
+    assert words.actions(asking) == [("again", "Look again")]  # It is paid for: never send again.
+    assert not await again.again(run.id, ME)
+    assert await again.again(run.id, ME, visitors_own)
+
+    assert (await again.finished(run.id)).state == "done"
+    assert len(sandbox.calls("submit")) == 1
+    looks = {call.headers["authorization"] for call in sandbox.calls("result")}
+    assert looks == {"Bearer visitors-own-key-0123"}
+    await again.close()
+
+
+async def test_a_restart_before_it_was_sent_says_that_nothing_was_spent(
+    runner: Runner,
+    client: AsyncClient,
+    visitors_own: AsyncClient,
+    store: Store,
+    sandbox: Sandbox,
+    edit: Edit,
+    tmp_path: Path,
+) -> None:
+    sandbox.fail("ticket", delay=1.0)
+    run = runner.start(edit, ME, visitors_own)
+    await until(runner, run, "upload")
+    await asyncio.sleep(0.2)
+
+    again = await restarted(runner, client, store, tmp_path)
+    end = await again.finished(run.id)
+
+    problem = words.problem(end)
+    assert (end.state, problem.money) == ("failed", "Nothing was spent.")
+    assert problem.advice == "Enter your key again, then press Edit."
+    assert words.actions(end) == []
+    assert not sandbox.calls("submit")
+    await again.close()
+
+
+async def test_every_line_of_a_run_in_the_log_has_its_id(
+    runner: Runner, sandbox: Sandbox, edit: Edit
+) -> None:
+    lines: list[str] = []
+
+    class Collect(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            lines.append(self.format(record))
+
+    collect = Collect()
+    collect.setFormatter(Redact(KEY))
+    logging.getLogger().addHandler(collect)
+    sandbox.fail("result", status=400)
+    run = await runner.finished(runner.start(edit, ME).id)
+    logging.getLogger().removeHandler(collect)
+
+    assert run.state == "failed"
+    ours = [line for line in lines if "wavespeed" in line]
+    assert ours
+    assert all(f"[run {run.id}]" in line or f"run {run.id}" in line for line in ours)
+    assert not any(edit.prompt in line for line in lines)

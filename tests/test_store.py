@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -154,3 +155,69 @@ def test_a_deleted_run_is_gone_but_what_it_cost_still_counts(store: Store) -> No
     assert store.get(run.id, "v1") is None
     assert store.history("v1") == []
     assert store.spent(NOON) == pytest.approx(0.02)
+
+
+def test_deleting_a_run_does_not_open_the_days_edits_again(store: Store) -> None:
+    run = sent("r1")
+    reserve(store, run, edits=1)
+    store.save(replace(after(WHOLE), id="r1", started_at=NOON))
+    store.delete("r1", "v1")
+    with pytest.raises(Overspent):
+        reserve(store, sent("r2"), edits=1)
+
+
+def test_what_a_visitor_pays_counts_against_no_limit_of_the_owners(store: Store) -> None:
+    reserve(store, replace(sent("r1"), own_key=True), budget=0.02, edits=1)
+    reserve(store, sent("r2"), budget=0.02, edits=1)
+    reserve(store, replace(sent("r3"), own_key=True), budget=0.02, edits=1)
+    with pytest.raises(Overspent):
+        reserve(store, sent("r4"), budget=0.02)
+
+
+def test_the_budget_counts_what_the_service_asks_today(store: Store) -> None:
+    reserve(store, replace(sent("r1"), price_usd=0.05), budget=0.08)
+    with pytest.raises(Overspent):
+        reserve(store, replace(sent("r2"), price_usd=0.05), budget=0.08)
+    reserve(store, replace(sent("r3"), price_usd=0.03), budget=0.08)
+
+
+def test_what_was_only_fetched_costs_nothing(store: Store) -> None:
+    store.save(replace(after(WHOLE), edit=None, started_at=NOON))
+    assert store.session("v1", NOON) == (0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("minutes_ago", "edits"),
+    [([], 0), ([1], 1), ([31], 0), ([5, 20, 40], 3), ([5, 20, 60], 2), ([29, 58, 87, 118], 3)],
+)
+def test_a_session_ends_with_half_an_hour_without_an_edit(
+    store: Store, minutes_ago: list[int], edits: int
+) -> None:
+    for number, minutes in enumerate(minutes_ago):
+        reserve(store, sent(f"r{number}", at=NOON - timedelta(minutes=minutes)))
+    reserve(store, sent("other", "v2"))
+    assert store.session("v1", NOON) == (edits, pytest.approx(edits * 0.02))
+
+
+def test_a_run_is_found_by_what_it_made_for_its_visitor_alone(store: Store) -> None:
+    run = after(WHOLE)
+    store.save(run)
+    assert store.of_prediction("p1", "v1") == run
+    assert store.of_prediction("p1", "v2") is None
+    assert store.of_prediction("p2", "v1") is None
+
+
+def test_a_file_of_an_earlier_version_is_taken_over(tmp_path: Path) -> None:
+    old = sqlite3.connect(tmp_path / "old.db")
+    old.execute(
+        "CREATE TABLE runs (id TEXT PRIMARY KEY, visitor TEXT NOT NULL, started_at REAL NOT NULL,"
+        " over INTEGER NOT NULL, prediction_id TEXT, day TEXT,"
+        " cost_usd REAL NOT NULL DEFAULT 0, body TEXT NOT NULL) STRICT"
+    )
+    old.execute("INSERT INTO runs VALUES ('gone', '', 1, 1, 'p1', '2026-01-01', 0.02, '')")
+    old.commit()
+    old.close()
+    store = Store(tmp_path / "old.db")
+    with pytest.raises(Overspent):
+        reserve(store, sent("r1"), budget=0.02)
+    store.close()

@@ -174,7 +174,8 @@ def actions(run: Run) -> list[tuple[str, str]]:
     """What can be done about a run that did not end well, as (action, label)."""
     if run.state == "unknown":
         send = f"Send again (may cost another {dollars(run.price_usd)})"
-        return [("again", LOOK_AGAIN), ("resend", send)]
+        # One with an id is there for certain, and only its key is missing.
+        return [("again", LOOK_AGAIN)] + ([] if run.prediction else [("resend", send)])
     if run.error is None or run.prediction is None or run.error.spent == "no":
         return []
     if run.error.kind in _TASKS_END:
@@ -294,10 +295,12 @@ def problem(run: Run) -> Problem:
     """The one function that makes words of an error."""
     trouble = run.error or Trouble("WaveSpeedError", "")
     what, advice = _BY_NAME.get(trouble.kind, _BROKEN)
-    if trouble.spent == "yes" and trouble.prediction_id:
+    if trouble.kind == KeyNeeded.__name__:
+        advice = (
+            f"Enter your key again, then press {EDIT if trouble.spent == 'no' else LOOK_AGAIN}."
+        )
+    elif trouble.spent == "yes" and trouble.prediction_id:
         advice = _PAID  # Never advise to pay again for what exists.
-    if trouble.kind == KeyNeeded.__name__ and trouble.spent == "no":
-        advice = "Enter your key again, then press Edit."
     if run.edit is None:
         advice = "Check the id and the key; WaveSpeed keeps results for 7 days."
     # An empty sentence means that the error's own is made for people.
@@ -345,7 +348,7 @@ _SENTENCES: dict[type[WaveSpeedError], tuple[str, str]] = {
         "Try again; if it comes back, report the details.",
     ),
     Overspent: ("", f"Come back then. {_KEPT}"),
-    KeyNeeded: ("", "Enter your key again, then press Look again."),
+    KeyNeeded: ("", ""),
     Interrupted: ("", "Press Edit to send it now."),
     Unsaved: ("", "Make room on the disk, then fetch it again; that costs nothing."),
 }

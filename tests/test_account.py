@@ -1,0 +1,143 @@
+"""What an account is asked: the price, the balance, deletion; and who may see it."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from datetime import UTC, datetime
+
+import gradio as gr
+import pytest
+from starlette.datastructures import Headers
+
+from tests.conftest import QUICK
+from wavespeed import AsyncClient, BadKey, Edit, InactiveKey, InvalidEdit, NoCredit, NotAllowed
+from wavespeed.sandbox import Sandbox
+from wavespeed.studio import words
+from wavespeed.studio.account import Account
+from wavespeed.studio.errors import KeyNeeded
+from wavespeed.studio.run import Run
+from wavespeed.studio.visitors import is_owner
+
+pytestmark = pytest.mark.anyio
+
+
+def made(task_id: str, edit: Edit, *, own_key: bool = False) -> Run:
+    """A run that made the task."""
+    from wavespeed import Prediction
+    from wavespeed.studio.run import Found
+
+    run = Run(id="r", visitor="v", edit=edit, started_at=datetime.now(UTC), own_key=own_key)
+    return run.after(Found(1.0, Prediction(task_id, "completed")))
+
+
+async def learnt(account: Account) -> float:
+    with suppress(TimeoutError):
+        await asyncio.wait_for(account.learn_price(), 0.5)
+    return account.price_usd
+
+
+async def test_the_price_is_the_services_not_ours(client: AsyncClient, sandbox: Sandbox) -> None:
+    sandbox.fail("price", data={"price": 0.05, "discounted_price": 0.018})
+    account = Account(client)
+    assert account.price_usd == 0.02
+    assert await learnt(account) == 0.018
+
+
+async def test_a_price_that_can_not_be_asked_is_the_one_of_the_models_page(
+    client: AsyncClient, sandbox: Sandbox
+) -> None:
+    sandbox.fail("price", status=503, times=QUICK.tries)
+    assert await learnt(Account(client)) == 0.02
+
+
+async def test_what_a_run_made_is_deleted_at_the_service(
+    client: AsyncClient, sandbox: Sandbox, edit: Edit
+) -> None:
+    task = await client.submit(edit, ["https://example.com/cup.png"])
+    await Account(client).delete(made(task.id, edit))
+    assert sandbox.tasks == {}
+
+
+async def test_what_a_visitors_key_made_is_deleted_with_that_key_alone(
+    client: AsyncClient, sandbox: Sandbox, edit: Edit
+) -> None:
+    with pytest.raises(KeyNeeded):
+        await Account(client).delete(made("p1", edit, own_key=True))
+    assert not sandbox.calls("delete")
+
+
+async def test_an_id_that_is_none_is_not_even_asked_for(
+    client: AsyncClient, sandbox: Sandbox
+) -> None:
+    with pytest.raises(InvalidEdit, match="not a prediction id"):
+        await Account(client).find("../balance")
+    assert not sandbox.calls()
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "kind"),
+    [
+        (401, "Invalid API key", BadKey),
+        (401, "API key is not active. Top up your account to activate it.", InactiveKey),
+        (401, "This key is inactive", InactiveKey),
+        (402, "Payment required", NoCredit),
+        (403, "Insufficient balance", NoCredit),
+        (403, "Account suspended", NotAllowed),
+    ],
+)
+async def test_four_troubles_with_a_key_are_told_apart(
+    client: AsyncClient, sandbox: Sandbox, status: int, message: str, kind: type[BadKey]
+) -> None:
+    sandbox.fail("price", status=status, body={"code": status, "message": message})
+    with pytest.raises(kind) as caught:
+        await Account(client).price()
+    assert type(caught.value) is kind
+    told = {
+        words.key_trouble(error("x", status=1))
+        for error in (BadKey, InactiveKey, NoCredit, NotAllowed)
+    }
+    assert len(told) == 4
+    assert words.key_trouble(caught.value) in told
+
+
+LOCAL, AWAY = "127.0.0.1", "203.0.113.9"
+
+
+@pytest.mark.parametrize(
+    ("address", "headers", "owner"),
+    [
+        (LOCAL, {"host": "localhost:7860", "origin": "http://localhost:7860"}, True),
+        (LOCAL, {"host": "127.0.0.1:7860"}, True),
+        ("::1", {"host": "[::1]:7860", "origin": "http://[::1]:7860"}, True),
+        (AWAY, {"host": "localhost:7860"}, False),
+        (LOCAL, {"host": "demo.example.com"}, False),
+        # A proxy on the same machine that passes nothing on: the browser's origin gives it away.
+        (LOCAL, {"host": "127.0.0.1:7860", "origin": "https://demo.example.com"}, False),
+        (LOCAL, {"host": "localhost:7860", "x-forwarded-for": AWAY}, False),
+        (LOCAL, {"host": "localhost:7860", "forwarded": "for=203.0.113.9"}, False),
+        (LOCAL, {"host": "localhost.example.com"}, False),
+        ("", {"host": "localhost"}, False),
+    ],
+)
+def test_the_owner_is_who_sits_at_the_machine(
+    address: str, headers: dict[str, str], owner: bool
+) -> None:
+    class Client:
+        host = address
+
+    class Request(gr.Request):
+        client = Client()
+
+        def __init__(self) -> None:
+            self.headers = Headers(headers)
+
+    assert is_owner(Request()) is owner
+
+
+@pytest.mark.parametrize(
+    ("usd", "text"),
+    [(0.02, "$0.02"), (0.2, "$0.20"), (0.018, "$0.018"), (0, "$0.00"), (1250.5, "$1,250.50")],
+)
+def test_money_has_as_many_decimals_as_say_something(usd: float, text: str) -> None:
+    assert words.dollars(usd) == text
