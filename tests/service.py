@@ -35,6 +35,7 @@ class Service:
 
     def __init__(self, seconds: float = 1.5, nsfw: bool | None = False) -> None:
         self.seconds, self.nsfw = seconds, nsfw
+        self.price, self.deletes = 0.02, True
         self.breaches: list[str] = []
         self.keys: list[tuple[str, str]] = []
         self.submissions: list[dict[str, Any]] = []
@@ -175,7 +176,11 @@ class Api(_Handler):
             self.service.hook("ticket")
             self.data(self.service.ticket(body))
         elif self.path == "/api/v3/model/price":
-            self.data({"model_id": body["model_id"], "price": 0.02, "currency": "USD"})
+            price = {"price": self.service.price, "currency": "USD"}
+            self.data({"model_id": body["model_id"]} | price)
+        elif self.path == "/api/v3/predictions/delete" and self.service.deletes:
+            gone = [task for task in body["ids"] if self.service.tasks.pop(task, None)]
+            self.data({"deleted_count": len(gone)})
         else:
             self.no(404, "not found")
 

@@ -50,7 +50,7 @@ def app(service: Service, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 def enter_key(page: Page, key: str) -> None:
-    page.get_by_role("button", name="Advanced").click()
+    page.get_by_role("button", name="Key:").click()
     page.locator("#api-key input").fill(key)
 
 
@@ -73,6 +73,7 @@ def test_a_visitors_key_is_used_for_the_visitor_and_kept_nowhere(
         content = page.content()
         page.reload()
         expect(page.locator("#results img")).to_be_visible(timeout=20_000)
+        page.get_by_role("button", name="Key: from the server").click()
         expect(page.locator("#api-key input")).to_have_value("")
 
     assert payers(service)[-1] == VISITORS_KEY

@@ -106,7 +106,8 @@ def test_the_history_opens_reuses_and_deletes(page: Page) -> None:
     expect(page.locator("#inputs img")).to_have_count(1)
     expect(page.locator("#inputs img")).to_have_attribute("src", re.compile("invert"))
 
-    cards.first.get_by_role("button", name="Delete").click()
+    cards.first.get_by_text("Delete", exact=True).click()
+    cards.first.get_by_role("button", name="Delete it here").click()
     expect(cards).to_have_count(1)
     page.reload()
     expect(cards).to_have_count(1)
