@@ -109,6 +109,13 @@ class Stopped:
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """As many of its group are under way as the account allows at once; it waits."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
 class Searching:
     """A submission's answer was lost; the service's list is looked through in `seconds`. Unlike
     after a `Waiting`, the submission itself may well have been accepted."""
@@ -134,7 +141,7 @@ class Lost:
     error: WaveSpeedError
 
 
-RunEvent = Event | Saved | Failed | Stopped | Searching | Found | Lost
+RunEvent = Event | Saved | Failed | Stopped | Held | Searching | Found | Lost
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +173,12 @@ class Run:
     """It runs under a key of the visitor's, which nothing remembers."""
     price_usd: float = PRICE_USD
     """What the edit costs, as it was shown before it began."""
+    group: str = ""
+    """The id that the variants of one edit share; its own for one alone."""
+    parent: str | None = None
+    """The run whose result is the picture that this one edits."""
+    held: bool = False
+    """It waits for a place: the account allows so many at once."""
     state: State = "running"
     step: Step = "prepare"
     at: float = 0.0
@@ -204,7 +217,7 @@ class Run:
 
     def after(self, event: RunEvent) -> Run:  # noqa: C901 - flat: a line or two an event
         """The run as it is once `event` happened."""
-        run = replace(self, state="running", at=event.at, waiting=None, error=None)
+        run = replace(self, state="running", at=event.at, waiting=None, error=None, held=False)
         match event:
             case Preparing():
                 return run._enter("prepare")
@@ -241,6 +254,8 @@ class Run:
                 return replace(run, state="unknown", error=Trouble.of(error), in_flight=True)
             case Stopped():
                 return replace(run, state="stopped", in_flight=False)
+            case Held():
+                return replace(run, held=True)
             case _:
                 assert_never(event)
 

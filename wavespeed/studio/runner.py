@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 from wavespeed import (
     PRICE_USD,
@@ -28,17 +29,18 @@ from wavespeed import (
     WaveSpeedError,
 )
 
+from .board import Board
 from .errors import Interrupted, KeyNeeded
 from .log import RUN
 from .lost import CLOCKS, fitting
 from .outputs import Files
-from .run import Failed, Found, Lost, Run, Saved, Searching, Stopped
+from .recipe import read
+from .records import Records
+from .run import Failed, Found, Held, Lost, Run, Saved, Searching, Stopped
 from .store import Store
 
 log = logging.getLogger("wavespeed.studio")
 
-KEPT = 1000
-"""Ended runs in memory; the oldest go first, the store has them all."""
 STALE = timedelta(minutes=10)
 """An edit that a restart found unsent is sent after all, but not when its person is long gone."""
 LOOKS = (2.0, 8.0)
@@ -50,10 +52,12 @@ PATIENCE = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Of a UTC day; None: no limit."""
+    """`budget_usd` and `visitor_edits` are of a UTC day, None: no limit; `parallel` is how many
+    edits of one group are under way at once."""
 
     budget_usd: float | None = None
     visitor_edits: int | None = None
+    parallel: int = 2
 
 
 class Runner:
@@ -66,9 +70,15 @@ class Runner:
         self._store = store
         self._files = Files(folder)
         self._limits = limits or Limits()
-        self._runs: dict[str, Run] = {}
+        self._board = Board()
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._changed: dict[str, asyncio.Event] = {}
+        # Of each group that has more runs than places; gone with the last of its tasks.
+        self._places: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
+        self.watch, self.watch_group = self._board.watch, self._board.watch_group
+        records = Records(self._board, store)
+        self.get, self.group, self.history = records.get, records.group, records.history
+        self.of_prediction, self.spent_today = records.of_prediction, records.spent_today
+        self.session = records.session
 
     # --- For the page -----------------------------------------------------------------------
 
@@ -84,9 +94,22 @@ class Runner:
         A `client` with the visitor's own key is used for this run alone. `price_usd` is what the
         visitor was told that it costs.
         """
-        run = replace(_new(visitor, edit, client is not None), price_usd=price_usd)
-        self._spawn(run, client or self._client)
-        return run
+        return self.start_group([edit], visitor, client, price_usd)[0]
+
+    def start_group(
+        self,
+        edits: Sequence[Edit],
+        visitor: str,
+        client: AsyncClient | None = None,
+        price_usd: float = PRICE_USD,
+    ) -> tuple[Run, ...]:
+        """Starts edits that belong together, as many of them at once as the account allows; each
+        goes its own way."""
+        runs = [_new(visitor, edit, client is not None) for edit in edits]
+        runs = [replace(run, group=runs[0].id, price_usd=price_usd) for run in runs]
+        for run in runs:
+            self._spawn(run, client or self._client)
+        return tuple(runs)
 
     async def fetch(self, task: Prediction, visitor: str, client: AsyncClient | None = None) -> Run:
         """A run of a task that was made elsewhere, or the visitor's own that made it; costs
@@ -95,45 +118,11 @@ class Runner:
         if own is not None:
             if own.state != "done":
                 await self.again(own.id, visitor, client)
-            return self._runs.get(own.id, own)
+            return self._board.get(own.id) or own
         run = _new(visitor, None, client is not None)
         run = run.after(Found(0.0, replace(task, status="processing")))  # Past the queue, for us.
         self._spawn(run, client or self._client)
         return run
-
-    async def get(self, run_id: str, visitor: str) -> Run | None:
-        """A visitor's own run as it is now, from memory or from the store."""
-        run = self._runs.get(run_id)
-        if run is None:
-            return await asyncio.to_thread(self._store.get, run_id, visitor)
-        return run if run.visitor == visitor else None
-
-    async def history(self, visitor: str, *, skip: int = 0, most: int = 12) -> list[Run]:
-        """A visitor's runs, newest first, as they are now."""
-        stored = await asyncio.to_thread(self._store.history, visitor, skip=skip, most=most)
-        return [self._runs.get(run.id, run) for run in stored]
-
-    async def of_prediction(self, prediction_id: str, visitor: str) -> Run | None:
-        """A visitor's own run that made the prediction."""
-        return await asyncio.to_thread(self._store.of_prediction, prediction_id, visitor)
-
-    async def spent_today(self, visitor: str) -> float:
-        """USD of a visitor's UTC day."""
-        return await asyncio.to_thread(self._store.spent, datetime.now(UTC), visitor)
-
-    async def session(self, visitor: str) -> tuple[int, float]:
-        """Edits and USD of what the visitor does now; see `Store.session`."""
-        return await asyncio.to_thread(self._store.session, visitor, datetime.now(UTC))
-
-    async def watch(self, run_id: str) -> AsyncGenerator[Run]:
-        """The run now and after each change, to its end; changes in quick succession are one.
-        Leaving it ends the watching alone."""
-        while (run := self._runs.get(run_id)) is not None:
-            changed = self._changed[run_id]
-            yield run
-            if run.is_over:
-                return
-            await changed.wait()
 
     async def finished(self, run_id: str) -> Run:
         """The run once it is over."""
@@ -150,13 +139,14 @@ class Runner:
         The client yields before it sends and we answer on the same loop, so between the look and
         the cancellation no request can leave.
         """
-        run, task = self._runs.get(run_id), self._tasks.get(run_id)
+        run, task = self._board.get(run_id), self._tasks.get(run_id)
         if run is None or task is None or run.in_flight or run.is_over:
             return run
         task.cancel()
         await asyncio.wait([task])
-        await self._tell(self._runs[run_id].after(Stopped(_age(run))))
-        return self._runs[run_id]
+        stopped = self._now(run).after(Stopped(_age(run)))
+        await self._tell(stopped)
+        return stopped
 
     async def again(self, run_id: str, visitor: str, client: AsyncClient | None = None) -> bool:
         """Asks once more for what may be at the service: costs nothing, sends no edit.
@@ -179,8 +169,7 @@ class Runner:
         if run is None or not run.is_over:
             return
         await asyncio.to_thread(self._store.delete, run_id, visitor)
-        self._runs.pop(run_id, None)
-        self._changed.pop(run_id, None)
+        self._board.forget(run_id)
         await asyncio.to_thread(self._files.remove, run)
 
     async def sweep(self, keep_days: float | None) -> None:
@@ -223,7 +212,7 @@ class Runner:
         A submission under way gets a few seconds for its answer, which nobody could find later
         with certainty.
         """
-        lost = [run_id for run_id in self._tasks if _lost(self._runs[run_id])]
+        lost = [run_id for run_id in self._tasks if (run := self._board.get(run_id)) and _lost(run)]
         answers = [asyncio.create_task(self._answered(run_id)) for run_id in lost]
         late = (await asyncio.wait(answers, timeout=PATIENCE))[1] if answers else set()
         for answer in late:
@@ -249,7 +238,12 @@ class Runner:
     async def _own(self, run: Run, client: AsyncClient) -> None:
         RUN.set(run.id)
         try:
-            await self._go(run, client)
+            place = self._place(run)
+            if place.locked():
+                run = run.after(Held(_age(run)))
+                await self._tell(run)
+            async with place:
+                await self._go(run, client)
         except AmbiguousSubmit as error:
             log.warning("run %s: %s", run.id, error, exc_info=error)
             await self._end(run, Lost(_age(run), error))
@@ -260,16 +254,34 @@ class Runner:
             await self._end(run, Failed(_age(run), error))
         except Exception as error:  # Whatever broke, a run ends in words.
             log.exception("run %s broke", run.id)
-            broken = WaveSpeedError("The studio itself failed.", spent=self._runs[run.id].spent)
+            broken = WaveSpeedError("The studio itself failed.", spent=self._now(run).spent)
             broken.__cause__ = error
             await self._end(run, Failed(_age(run), broken))
+
+    def _place(self, run: Run) -> asyncio.Semaphore:
+        """Where the run waits until it may begin; what is at the service already needs none."""
+        if run.in_flight or run.prediction is not None:
+            return asyncio.Semaphore()
+        place = self._places.get(run.group)
+        if place is None:
+            self._places[run.group] = place = asyncio.Semaphore(self._limits.parallel)
+        return place
+
+    def _begun(self, run: Run) -> Run:
+        """The run with pictures that stay, and with the run that made the first. Blocking."""
+        run = self._files.keep(run)
+        recipe = read(run.pictures[0]) if run.pictures else None
+        if recipe is not None:
+            parent = self._store.of_prediction(recipe.prediction_id, run.visitor)
+            run = replace(run, parent=parent.id if parent else None)
+        return run
 
     async def _go(self, run: Run, client: AsyncClient) -> None:
         """From wherever the run is to its end."""
         if run.prediction is None and not run.in_flight:
             if datetime.now(UTC) - run.started_at > STALE:
                 raise Interrupted("The server was restarted before this was sent.")
-            run = await asyncio.to_thread(self._files.keep, run)
+            run = await asyncio.to_thread(self._begun, run)
             assert run.edit is not None
             await self._tell(run)
             try:
@@ -278,7 +290,7 @@ class Runner:
                 lost = error
         else:
             lost = AmbiguousSubmit("The server was restarted while it sent this.")
-        run = self._runs[run.id]
+        run = self._now(run)
         if run.prediction is None:
             run = await self._search(run, client, lost)
         assert run.prediction is not None
@@ -330,7 +342,7 @@ class Runner:
                 found = await client.recent(created_after=sent - CLOCKS)
             ids = [task.id for task in found]
             candidates = fitting(found, await asyncio.to_thread(self._store.known, ids), sent)
-            rivals = [other for other in self._runs.values() if other.id != run.id and _lost(other)]
+            rivals = [other for other in self._board.all() if other.id != run.id and _lost(other)]
             if len(candidates) == 1 and not rivals:
                 run = run.after(Found(_age(run), candidates[0]))
                 await self._tell(run)
@@ -338,7 +350,7 @@ class Runner:
         raise lost
 
     async def _end(self, run: Run, event: Failed | Lost) -> None:
-        run = self._runs[run.id]
+        run = self._now(run)
         if run.prediction is not None:
             event.error.prediction_id = run.prediction.id
         await self._tell(run.after(event))
@@ -350,19 +362,17 @@ class Runner:
 
     def _publish(self, run: Run) -> None:
         log.info("run %s %.2f s: %s, %s", run.id, run.at, run.state, run.step)
-        self._runs[run.id] = run
-        over = [old.id for old in self._runs.values() if old.is_over and old.id != run.id]
-        for run_id in over[: max(0, len(self._runs) - KEPT)]:
-            del self._runs[run_id], self._changed[run_id]
-        changed = self._changed.get(run.id)
-        self._changed[run.id] = asyncio.Event()
-        if changed is not None:
-            changed.set()
+        self._board.publish(run)
+
+    def _now(self, run: Run) -> Run:
+        return self._board.get(run.id) or run
 
 
 def _new(visitor: str, edit: Edit | None, own_key: bool) -> Run:
+    run_id = uuid.uuid4().hex
     return Run(
-        id=uuid.uuid4().hex,
+        id=run_id,
+        group=run_id,
         visitor=visitor,
         edit=edit,
         started_at=datetime.now(UTC),

@@ -28,6 +28,7 @@ CREATE TABLE IF NOT EXISTS runs (
     day TEXT,                -- The UTC day whose budget it counts against: that of its submission.
     cost_usd REAL NOT NULL DEFAULT 0,
     own_key INTEGER NOT NULL DEFAULT 0,  -- The visitor paid: no limit of the owner's counts it.
+    group_id TEXT NOT NULL DEFAULT '',
     body TEXT NOT NULL       -- The whole run, as JSON; empty once it was deleted.
 ) STRICT;
 CREATE INDEX IF NOT EXISTS runs_of_visitor ON runs (visitor, started_at);
@@ -35,6 +36,8 @@ CREATE INDEX IF NOT EXISTS runs_of_day ON runs (day);
 CREATE INDEX IF NOT EXISTS runs_of_prediction ON runs (prediction_id);
 CREATE INDEX IF NOT EXISTS runs_not_over ON runs (over) WHERE over = 0;
 """
+_ADDED = {"own_key": "INTEGER NOT NULL DEFAULT 0", "group_id": "TEXT NOT NULL DEFAULT ''"}
+"""Columns that a file of an earlier version lacks."""
 _JSON = TypeAdapter(Run)
 SESSION_GAP = 1800.0
 """Seconds."""
@@ -54,8 +57,11 @@ class Store:
         self._database.execute("PRAGMA journal_mode = WAL")
         self._database.execute("PRAGMA synchronous = FULL")
         self._database.executescript(_SCHEMA)
-        if self._read("SELECT 1 FROM pragma_table_info('runs') WHERE name = 'own_key'") == []:
-            self._database.execute("ALTER TABLE runs ADD COLUMN own_key INTEGER NOT NULL DEFAULT 0")
+        there = {row[0] for row in self._read("SELECT name FROM pragma_table_info('runs')")}
+        for name, kind in _ADDED.items():
+            if name not in there:
+                self._database.execute(f"ALTER TABLE runs ADD COLUMN {name} {kind}")
+        self._database.execute("CREATE INDEX IF NOT EXISTS runs_of_group ON runs (group_id)")
 
     def close(self) -> None:
         with self._lock:
@@ -100,10 +106,14 @@ class Store:
         found = self._runs("prediction_id = ? AND visitor = ?", prediction_id, visitor)
         return found[0] if found else None
 
+    def of_group(self, group: str, visitor: str) -> list[Run]:
+        """A visitor's own runs of one group, in their order."""
+        return self._runs("group_id = ? AND visitor = ? ORDER BY rowid", group, visitor)
+
     def history(self, visitor: str, *, skip: int = 0, most: int = 12) -> list[Run]:
         """A visitor's runs, newest first."""
         return self._runs(
-            "visitor = ? ORDER BY started_at DESC LIMIT ? OFFSET ?", visitor, most, skip
+            "visitor = ? ORDER BY started_at DESC, rowid DESC LIMIT ? OFFSET ?", visitor, most, skip
         )
 
     def unfinished(self) -> list[Run]:
@@ -160,8 +170,9 @@ class Store:
         cursor.execute(
             """
             INSERT INTO runs
-                (id, visitor, started_at, over, prediction_id, day, cost_usd, own_key, body)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+                (id, visitor, started_at, over, prediction_id, day, cost_usd, own_key, group_id,
+                 body)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             ON CONFLICT (id) DO UPDATE SET over = excluded.over, body = excluded.body,
                 prediction_id = excluded.prediction_id, cost_usd = excluded.cost_usd,
                 day = coalesce(excluded.day, day)
@@ -175,6 +186,7 @@ class Store:
                 day,
                 run.cost_usd,
                 run.own_key,
+                run.group,
                 _JSON.dump_json(run).decode(),
             ),
         )

@@ -1,0 +1,49 @@
+"""The runs as a visitor may see them: as they are now, from memory or else from the store."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+
+from .board import Board
+from .run import Run
+from .store import Store
+
+
+class Records:
+    """Everything here is one visitor's own."""
+
+    def __init__(self, board: Board, store: Store) -> None:
+        self._board = board
+        self._store = store
+
+    async def get(self, run_id: str, visitor: str) -> Run | None:
+        """A visitor's own run as it is now, from memory or from the store."""
+        run = self._board.get(run_id)
+        if run is None:
+            return await asyncio.to_thread(self._store.get, run_id, visitor)
+        return run if run.visitor == visitor else None
+
+    async def group(self, run: Run) -> list[Run]:
+        """The run and those that belong together with it, in their order."""
+        if not run.group:
+            return [run]
+        stored = await asyncio.to_thread(self._store.of_group, run.group, run.visitor)
+        return [self._board.get(other.id) or other for other in stored] or [run]
+
+    async def history(self, visitor: str, *, skip: int = 0, most: int = 12) -> list[Run]:
+        """A visitor's runs, newest first, as they are now."""
+        stored = await asyncio.to_thread(self._store.history, visitor, skip=skip, most=most)
+        return [self._board.get(run.id) or run for run in stored]
+
+    async def of_prediction(self, prediction_id: str, visitor: str) -> Run | None:
+        """A visitor's own run that made the prediction."""
+        return await asyncio.to_thread(self._store.of_prediction, prediction_id, visitor)
+
+    async def spent_today(self, visitor: str) -> float:
+        """USD of a visitor's UTC day."""
+        return await asyncio.to_thread(self._store.spent, datetime.now(UTC), visitor)
+
+    async def session(self, visitor: str) -> tuple[int, float]:
+        """Edits and USD of what the visitor does now; see `Store.session`."""
+        return await asyncio.to_thread(self._store.session, visitor, datetime.now(UTC))
