@@ -13,7 +13,7 @@ from starlette.datastructures import Headers
 from tests.conftest import QUICK
 from wavespeed import AsyncClient, BadKey, Edit, InactiveKey, InvalidEdit, NoCredit, NotAllowed
 from wavespeed.sandbox import Sandbox
-from wavespeed.studio import words
+from wavespeed.studio import problems, words
 from wavespeed.studio.account import Account
 from wavespeed.studio.errors import KeyNeeded
 from wavespeed.studio.run import Run
@@ -94,11 +94,11 @@ async def test_four_troubles_with_a_key_are_told_apart(
         await Account(client).price()
     assert type(caught.value) is kind
     told = {
-        words.key_trouble(error("x", status=1))
+        problems.key_trouble(error("x", status=1))
         for error in (BadKey, InactiveKey, NoCredit, NotAllowed)
     }
     assert len(told) == 4
-    assert words.key_trouble(caught.value) in told
+    assert problems.key_trouble(caught.value) in told
 
 
 LOCAL, AWAY = "127.0.0.1", "203.0.113.9"

@@ -37,7 +37,7 @@ from wavespeed import (
     Waiting,
     WaveSpeedError,
 )
-from wavespeed.studio import words
+from wavespeed.studio import problems, words
 from wavespeed.studio.errors import Unsaved
 from wavespeed.studio.run import (
     Failed,
@@ -220,7 +220,7 @@ ERRORS: list[tuple[WaveSpeedError, str]] = [
 def test_every_error_says_what_happened_the_money_and_what_to_do(
     error: WaveSpeedError, money: str
 ) -> None:
-    problem = words.problem(NEW.after(Failed(1.0, error)))
+    problem = problems.problem(NEW.after(Failed(1.0, error)))
     assert problem.money == money
     for sentence in (problem.what, problem.advice):
         assert sentence.endswith(".")

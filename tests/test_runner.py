@@ -15,7 +15,7 @@ from PIL import Image
 from tests.conftest import KEY, QUICK, patient
 from wavespeed import AsyncClient, Edit
 from wavespeed.sandbox import Sandbox
-from wavespeed.studio import words
+from wavespeed.studio import problems, words
 from wavespeed.studio.errors import Unsaved
 from wavespeed.studio.log import Redact
 from wavespeed.studio.outputs import sha256
@@ -157,7 +157,7 @@ async def test_a_result_that_can_not_be_written_keeps_its_id_and_says_so(
 
     assert run.error is not None
     assert run.error.kind == Unsaved.__name__
-    problem = words.problem(run)
+    problem = problems.problem(run)
     assert "could not be written" in problem.what
     assert run.prediction is not None
     assert run.prediction.id in problem.details
@@ -203,7 +203,7 @@ async def test_a_service_that_is_away_is_told_in_words(
         runner = Runner(client, store, tmp_path)
         run = await runner.finished(runner.start(edit, ME).id)
 
-    problem = words.problem(run)
+    problem = problems.problem(run)
     assert (problem.what, problem.money) == ("WaveSpeed can't be reached.", "Nothing was spent.")
 
 
@@ -261,8 +261,8 @@ async def test_a_lost_answer_that_is_not_in_the_list_is_told_and_never_sent_agai
 
     assert end.state == "unknown"
     assert len(sandbox.calls("submit")) == 1
-    assert words.problem(end).what.startswith("We don't know whether WaveSpeed accepted this.")
-    assert [action for action, _ in words.actions(end)] == ["again", "resend"]
+    assert problems.problem(end).what.startswith("We don't know whether WaveSpeed accepted this.")
+    assert [action for action, _ in problems.actions(end)] == ["again", "resend"]
 
 
 async def test_two_lost_answers_are_never_taken_for_each_other(
@@ -298,7 +298,7 @@ async def test_a_result_that_could_not_be_fetched_is_fetched_again_for_nothing(
     sandbox.fail("download", status=403)
     run = await runner.finished(runner.start(edit, ME).id)
     assert run.state == "failed"
-    assert words.actions(run) == [("again", "Fetch again")]
+    assert problems.actions(run) == [("again", "Fetch again")]
 
     assert await runner.again(run.id, ME)
 
@@ -314,7 +314,7 @@ async def test_an_overdue_edit_is_checked_again_for_nothing(
         run = await runner.finished(runner.start(Edit("sepia", (photo,)), ME).id)
         assert run.error is not None
         assert run.error.kind == "EditOverdue"
-        assert words.actions(run) == [("again", "Check again")]
+        assert problems.actions(run) == [("again", "Check again")]
         await asyncio.sleep(0.4)
 
         assert await runner.again(run.id, ME)
@@ -334,7 +334,7 @@ async def test_an_edit_over_the_budget_is_not_sent_and_says_when_it_opens_again(
     assert sorted(end.state for end in ends) == ["done"] * 2 + ["failed"] * 3
     assert len(sandbox.calls("submit")) == 2
     refused = next(end for end in ends if end.state == "failed")
-    problem = words.problem(refused)
+    problem = problems.problem(refused)
     assert "opens again at 00:00 UTC" in problem.what
     assert problem.money == "Nothing was spent."
 
@@ -400,7 +400,7 @@ async def test_an_edit_that_was_not_sent_and_is_long_forgotten_is_not_sent_now(
     end = await again.finished("old")
 
     assert end.state == "failed"
-    assert words.problem(end).money == "Nothing was spent."
+    assert problems.problem(end).money == "Nothing was spent."
     assert not sandbox.calls("submit")
 
 
@@ -413,7 +413,7 @@ async def test_an_outage_during_the_search_leaves_it_unknown_not_free(
     end = await runner.finished(runner.start(edit, ME).id)
 
     assert (end.state, end.spent) == ("unknown", "unknown")
-    assert [action for action, _ in words.actions(end)] == ["again", "resend"]
+    assert [action for action, _ in problems.actions(end)] == ["again", "resend"]
     assert store.spent(datetime.now(UTC)) == pytest.approx(0.02)
 
 
@@ -485,10 +485,12 @@ async def test_a_restart_asks_for_a_visitors_key_and_goes_on_with_it(
 
     again = await restarted(runner, client, store, tmp_path)
     asking = await again.finished(run.id)
-    problem = words.problem(asking)
+    problem = problems.problem(asking)
     assert "forgot your key" in problem.what
     assert problem.advice == "Enter your key again, then press Look again."
-    assert words.actions(asking) == [("again", "Look again")]  # It is paid for: never send again.
+    assert problems.actions(asking) == [
+        ("again", "Look again")
+    ]  # It is paid for: never send again.
     assert not await again.again(run.id, ME)
     assert await again.again(run.id, ME, visitors_own)
 
@@ -516,10 +518,10 @@ async def test_a_restart_before_it_was_sent_says_that_nothing_was_spent(
     again = await restarted(runner, client, store, tmp_path)
     end = await again.finished(run.id)
 
-    problem = words.problem(end)
+    problem = problems.problem(end)
     assert (end.state, problem.money) == ("failed", "Nothing was spent.")
     assert problem.advice == "Enter your key again, then press Edit."
-    assert words.actions(end) == []
+    assert problems.actions(end) == []
     assert not sandbox.calls("submit")
     await again.close()
 

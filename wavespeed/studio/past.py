@@ -12,7 +12,7 @@ import gradio as gr
 
 from wavespeed import MAX_IMAGES, InvalidEdit, WaveSpeedError
 
-from . import pieces, words
+from . import pieces, problems, words
 from .account import Account
 from .outputs import sha256
 from .recipe import Recipe, read
@@ -64,7 +64,7 @@ class Past:
                     await self._account.delete(run, self._client_of(key))
                     await self._runner.forget(run.id, who)
                 except WaveSpeedError as error:
-                    said = words.not_deleted(error)
+                    said = problems.not_deleted(error)
             case "older":
                 skip += PAGE
             case "newer":
@@ -79,7 +79,7 @@ class Past:
             client = self._client_of(key)
             task = await self._account.find(prediction_id, client)
         except WaveSpeedError as error:
-            yield pieces.note(words.not_fetched(error)), *nothing()
+            yield pieces.note(problems.not_fetched(error)), *nothing()
             return
         run = await self._runner.fetch(task, known(who), client)
         async with aclosing(follow(self._runner, run.id)) as views:
@@ -124,7 +124,7 @@ class Past:
             if key:
                 note = pieces.note(str(error))
         except WaveSpeedError as error:
-            note = pieces.note(words.key_trouble(error))
+            note = pieces.note(problems.key_trouble(error))
         return price, gr.update(value=words.edit_button(price)), gr.update(label=label), note
 
     async def tally(self, who: str | None, request: gr.Request) -> str:

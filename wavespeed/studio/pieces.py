@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import jinja2
 
-from . import words
+from . import problems, words
 from .recipe import Recipe
 from .run import STEPS, Run, Step
 
@@ -85,8 +85,8 @@ def results(run: Run | None, files: dict[Path, Path], *, shown: frozenset[int]) 
     return _templates.get_template("results.html").render(
         run=run,
         items=[_item(run, index, files, shown) for index in range(len(run.results))] if run else [],
-        problem=words.problem(run) if run and run.error else None,
-        actions=words.actions(run) if run else [],
+        problem=problems.problem(run) if run and run.error else None,
+        actions=problems.actions(run) if run else [],
         times=_times(run) if run and over else [],
     )
 

@@ -10,7 +10,7 @@ from gradio.utils import get_upload_folder, is_in_or_equal
 
 from wavespeed import Edit, InvalidEdit
 
-from . import words
+from . import problems, words
 from .account import Account
 from .run import Run, details
 from .runner import Runner
@@ -64,7 +64,7 @@ async def to_the_end(runner: Runner, run: Run) -> tuple[list[gr.FileData], dict[
     """For scripts: the files and the details. Raises `gr.Error` with what a person would read."""
     run = await runner.finished(run.id)
     if run.state != "done":
-        problem = words.problem(run)
+        problem = problems.problem(run)
         message = f"{problem.what} {problem.money} {problem.advice}"
         raise gr.Error(message, title=problem.what, print_exception=False)
     files = await cached(run)
