@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
-from wavespeed.studio.settings import LOCAL, BadSetting, Settings, from_environment
+from wavespeed.studio.settings import LOCAL, BadSetting, Nsfw, Settings, from_environment
 
 if __name__ == "__main__":
     # Before Gradio, which reads GRADIO_SERVER_PORT while it is imported and dies of a wrong one.
@@ -37,6 +37,7 @@ from wavespeed.studio.runner import Limits, Runner
 from wavespeed.studio.scripts import Scripts
 from wavespeed.studio.store import Store, StoreError
 from wavespeed.studio.theme import theme
+from wavespeed.studio.views import Views
 from wavespeed.studio.visitors import ClientOf
 
 MAX_UPLOAD = "51mb"
@@ -53,13 +54,21 @@ drawn = partial(gr.HTML, apply_default_css=False)
 
 
 def build(
-    runner: Runner, account: Account, client_of: ClientOf, *, engine: str, sandbox: bool, key: str
+    runner: Runner,
+    account: Account,
+    client_of: ClientOf,
+    nsfw: Nsfw,
+    *,
+    engine: str,
+    sandbox: bool,
+    key: str,
 ) -> gr.Blocks:
     """The page over a runner; `engine` says in the banner who answers, `key` whose key is used
     where a visitor brings none."""
+    actions = pieces.asset("actions.js")
     page = gr.Blocks(title=words.TITLE, analytics_enabled=False, delete_cache=(3600, 86400))
     with page:
-        run_id, revealed, place = gr.State(), gr.State(frozenset()), gr.State(0)
+        group, revealed, place = gr.State(), gr.State(frozenset()), gr.State(0)
         price = gr.State(account.price_usd)
         # The key and the secret are fixed, so that a restart of the server forgets nobody. The id
         # is what lets a browser see its runs, and long enough that nobody guesses another's.
@@ -71,6 +80,8 @@ def build(
             with gr.Column(elem_id="ask"):
                 with gr.Column(elem_classes="ws-card"):
                     drawn(pieces.heading(words.PICTURES, words.PICTURES_HINT))
+                    strip = drawn(elem_id="strip", js_on_load=actions)
+                    # Takes pictures in; the strip above shows them, HEIC and flagged ones too.
                     inputs = gr.Gallery(
                         elem_id="inputs",
                         label=words.PICTURES,
@@ -81,13 +92,10 @@ def build(
                         sources=["upload", "clipboard", "webcam"],
                         columns=4,
                         height=128,
-                        fit_columns=False,
-                        object_fit="cover",
                         allow_preview=False,
                         buttons=[],
                     )
                     inputs_note = drawn(elem_id="inputs-note")
-                    recipes = drawn(elem_id="recipes", js_on_load=pieces.asset("actions.js"))
                     drawn(pieces.heading(words.PROMPT), elem_id="prompt-heading")
                     prompt = gr.Textbox(
                         elem_id="prompt",
@@ -97,46 +105,65 @@ def build(
                         lines=4,
                         max_lines=12,
                     )
+                    drawn(pieces.chips(), elem_id="chips")
+                    hint = drawn(elem_id="prompt-hint")
                     prompt_note = drawn(elem_id="prompt-note")
                 with gr.Column(elem_classes="ws-card"):
+                    with gr.Row(elem_id="choices"):
+                        drawn(pieces.heading(words.VARIANTS))
+                        variants = gr.Radio(
+                            ["1", "2", "3", "4"],
+                            value="1",
+                            label=words.VARIANTS,
+                            show_label=False,
+                            container=False,
+                            elem_id="variants",
+                        )
                     with gr.Row(elem_id="buttons"):
                         edit = gr.Button(
-                            words.edit_button(account.price_usd), variant="primary", elem_id="edit"
+                            words.ADD_FIRST, variant="primary", elem_id="edit", interactive=False
                         )
                         stop = gr.Button(words.STOP, elem_id="stop", visible="hidden")
-                    drawn(pieces.keys())
+                    shortcut = drawn(pieces.keys(account.price_usd), elem_id="keys")
                     with gr.Accordion(words.ADVANCED, open=False):
                         sync_mode = gr.Checkbox(label=words.SYNC, info=words.SYNC_INFO)
                         base64_output = gr.Checkbox(label=words.BASE64, info=words.BASE64_INFO)
-                    with gr.Accordion(key, open=key == words.KEY_ASKED) as keys:
+                    with gr.Accordion(key, open=key == words.KEY_ASKED, elem_id="key") as keys:
                         # In this page's session only: no event hands it back, nothing keeps it.
                         own = gr.Textbox(
                             elem_id="api-key", type="password", label=words.KEY, info=words.KEY_INFO
                         )
                     key_note = drawn(elem_id="key-note")
             with gr.Column(elem_id="answer", elem_classes="ws-card"):
-                status = drawn(pieces.status(None), elem_id="status")
+                status = drawn(pieces.status([], [], None), elem_id="status")
                 results = drawn(
-                    pieces.results(None, {}, shown=frozenset()),
+                    pieces.results([], [], [], [], hides=nsfw == "hide"),
                     elem_id="results",
-                    js_on_load=pieces.asset("actions.js"),
+                    js_on_load=actions,
                 )
-        history = drawn(elem_id="history", js_on_load=pieces.asset("actions.js"))
+        history = drawn(elem_id="history", js_on_load=actions)
         with gr.Accordion(words.FETCH, open=False, elem_id="fetching"):
             wanted = gr.Textbox(elem_id="fetch-id", label=words.FETCH_ID, info=words.FETCH_INFO)
             fetch = gr.Button(words.FETCH_BUTTON, elem_id="fetch", size="md")
             fetch_note = drawn(elem_id="fetch-note")
-        shown = [run_id, revealed, status, results, edit, stop, inputs_note, prompt_note, key_note]
-        fields = [inputs, prompt, sync_mode, base64_output, own, price]
-        do, past = Handlers(runner, client_of), Past(runner, account, client_of, key=key)
+        drawn(pieces.screen(), elem_id="screen")
+
+        views = Views(runner, nsfw)
+        do = Handlers(runner, views, client_of)
+        past = Past(runner, views, account, client_of, key=key)
+        fields = [inputs, prompt]
+        shown = [group, revealed, status, results, edit, stop, inputs_note, prompt_note, key_note]
+        options = [sync_mode, base64_output, variants, own, price]
         ours: dict[str, Any] = {
             "concurrency_limit": None,
             "show_progress": "hidden",
             "api_visibility": "private",
         }
-        editing = edit.click(do.start, [*fields, visitor], shown, **ours)
-        acting = results.click(do.act, [run_id, own, price, visitor, revealed], shown, **ours)
-        arriving = page.load(do.arrive, visitor, [visitor, inputs, prompt, *shown], **ours)
+        editing = edit.click(do.start, [*fields, *options, visitor, group], shown, **ours)
+        acting = results.click(
+            do.act, [group, own, price, visitor, revealed], [*fields, *shown], **ours
+        )
+        arriving = page.load(do.arrive, visitor, [visitor, *fields, *shown], **ours)
         fetching = gr.on(
             [fetch.click, wanted.submit],
             past.fetch,
@@ -145,7 +172,7 @@ def build(
             **ours,
         )
         watching = [editing, acting, arriving, fetching]
-        halting = stop.click(do.halt, run_id, shown, cancels=watching, **ours)
+        halting = stop.click(do.halt, [group, visitor], shown, cancels=watching, **ours)
         remembered, summed = ([visitor, place], history), (visitor, tally)
         for event in (*watching, halting):
             event.then(past.remember, *remembered, **ours).then(past.tally, *summed, **ours)
@@ -153,16 +180,32 @@ def build(
         history.click(
             past.browse,
             [visitor, place, own],
-            [inputs, prompt, place, history, *shown],
+            [*fields, place, history, *shown],
             **ours,
         ).then(past.tally, *summed, **ours)
-        inputs.change(past.look_at, inputs, recipes, **ours)
-        recipes.click(past.restore, [inputs, visitor], [inputs, prompt, recipes], **ours)
+        gr.on(
+            [inputs.change, prompt.blur],
+            past.look_at,
+            [*fields, visitor],
+            [strip, hint],
+            **ours,
+        )
+        strip.click(past.restore, [inputs, visitor], [*fields, inputs_note], **ours)
+        gr.on(
+            [inputs.change, prompt.change, variants.change, shortcut.change],
+            None,
+            [*fields, variants],
+            edit,
+            js=pieces.button(),
+            queue=False,
+            show_progress="hidden",
+            api_visibility="private",
+        )
         gr.on(
             [page.load, own.blur, own.submit],
             past.use_key,
             own,
-            [price, edit, keys, key_note],
+            [price, shortcut, keys, key_note],
             **ours,
         )
         scripts = Scripts(runner, account, client_of)
@@ -229,12 +272,18 @@ def main(settings: Settings) -> None:
             store = stack.enter_context(closing(Store(settings.data_dir / "studio.db")))
         except (OSError, StoreError) as error:
             sys.exit(f"WAVESPEED_DATA_DIR can't be written: {error}")
-        limits = Limits(settings.budget_usd, settings.visitor_edits)
+        limits = Limits(settings.budget_usd, settings.visitor_edits, settings.parallel)
         runner, account = Runner(client, store, settings.data_dir, limits), Account(client)
 
         client_of = key_of_ones_own(settings, pace, pool)
         page = build(
-            runner, account, client_of, engine=engine, sandbox=engine == words.SANDBOX, key=key
+            runner,
+            account,
+            client_of,
+            settings.nsfw,
+            engine=engine,
+            sandbox=engine == words.SANDBOX,
+            key=key,
         )
         try:
             page.queue(default_concurrency_limit=None).launch(

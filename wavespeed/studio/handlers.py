@@ -6,15 +6,19 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import gradio as gr
 
 from wavespeed import Edit, InvalidEdit
 
-from . import words
+from . import pieces, words
+from .run import Run
 from .runner import Runner
-from .views import Files, Shown, fields_of, follow, refuse, show
+from .views import Files, Shown, Views, copies, fields_of, nothing, refuse
 from .visitors import ClientOf, known
+
+MOST_VARIANTS = 4
 
 
 def asked(files: Files, prompt: str, sync_mode: bool, base64_output: bool) -> Edit:
@@ -23,19 +27,34 @@ def asked(files: Files, prompt: str, sync_mode: bool, base64_output: bool) -> Ed
     return Edit(prompt, images, sync_mode=sync_mode, base64_output=base64_output)
 
 
+def counted(variants: object) -> int:
+    """How many variants were chosen; a page can send anything."""
+    text = str(variants)
+    return int(text) if text in map(str, range(1, MOST_VARIANTS + 1)) else 1
+
+
+def is_showcase(request: gr.Request) -> bool:
+    """Whether the page is before an audience: `?show=1`, where covers stay on."""
+    query = parse_qs(urlsplit(request.headers.get("referer", "")).query)
+    return query.get("show") == ["1"]
+
+
 class Handlers:
     """What each of these events does; the runs are the runner's."""
 
-    def __init__(self, runner: Runner, client_of: ClientOf) -> None:
+    def __init__(self, runner: Runner, views: Views, client_of: ClientOf) -> None:
         self._runner = runner
+        self._views = views
         self._client_of = client_of
-        self._watched: dict[str | None, str] = {}  # The run that each open page looks at.
+        self._watched: dict[str | None, str] = {}  # The group that each open page looks at.
 
-    async def look(self, run_id: str, request: gr.Request, note: str = "") -> AsyncGenerator[Shown]:
-        """Watches a run on behalf of an open page, which looks at one at a time."""
-        self._watched[request.session_hash] = run_id
+    async def look(
+        self, group: str, request: gr.Request, note: str = "", *, keep: bool = False
+    ) -> AsyncGenerator[Shown]:
+        """Watches a group on behalf of an open page, which looks at one at a time."""
+        self._watched[request.session_hash] = group
         try:
-            async with aclosing(follow(self._runner, run_id, note)) as views:
+            async with aclosing(self._views.follow(group, note, keep=keep)) as views:
                 async for view in views:
                     yield view
         finally:
@@ -47,9 +66,11 @@ class Handlers:
         text: str,
         sync: bool,
         base64: bool,
+        variants: str,
         key: str | None,
         price: float,
         who: str | None,
+        current: str | None,
         request: gr.Request,
     ) -> AsyncGenerator[Shown]:
         """Edit was pressed."""
@@ -60,18 +81,20 @@ class Handlers:
             yield refuse(error)
             return
         # Gradio lets the second click of a double click through (it notes the first one only
-        # after gathering the inputs): that one looks at the run of the first.
-        current = self._watched.get(request.session_hash)
-        if current is None:
-            current = self._runner.start(wanted, known(who), client, price).id
-        async with aclosing(self.look(current, request)) as views:
+        # after gathering the inputs): that one looks at the runs of the first.
+        group = self._watched.get(request.session_hash)
+        if group is None:
+            edits = [wanted] * counted(variants)
+            group = self._runner.start_group(edits, known(who), client, price)[0].group
+        async with aclosing(self.look(group, request, keep=current is not None)) as views:
             async for view in views:
                 yield view
 
-    async def halt(self, current: str | None) -> Shown:
-        """Ends the run if that saves money, and the watching in any case."""
-        run = await self._runner.stop(current or "")
-        return await show(run, watching=False)
+    async def halt(self, current: str | None, who: str | None) -> Shown:
+        """Ends each run where that saves money, and the watching in any case."""
+        runs = await self._group(current, known(who))
+        ended = [await self._runner.stop(run.id) or run for run in runs]
+        return await self._views.show(ended, watching=False)
 
     async def act(
         self,
@@ -79,17 +102,41 @@ class Handlers:
         key: str | None,
         price: float,
         who: str | None,
-        before: frozenset[int],
+        before: frozenset[str],
         event: gr.EventData,
         request: gr.Request,
-    ) -> AsyncGenerator[Shown]:
-        """A button among the results: show or cover a flagged one, ask again, send again."""
-        run = await self._runner.get(current or "", who := known(who))
+    ) -> AsyncGenerator[tuple[Any, ...]]:
+        """A button among the results or the examples."""
+        who, stay = known(who), (gr.skip(), gr.skip())
+        if event.do == "example":
+            yield *await self._example(int(event.index)), *nothing()
+            return
+        run = await self._runner.get(str(event.run or current or ""), who)
         if run is None:
             return
-        if event.do == "turn":
-            yield await show(run, before ^ {int(event.index)})
-            return
+        match event.do:
+            case "turn":
+                if not is_showcase(request):
+                    turned = before ^ {pieces.key(run, int(event.index))}
+                    yield *stay, *await self._views.show(await self._group(current, who), turned)
+            case "input":
+                if not self._views.is_covered(run, int(event.index), before):
+                    pictures = await copies([run.results[int(event.index)].path])
+                    yield pictures, gr.skip(), *nothing()
+            case "original":
+                pictures, _ = await fields_of(run)
+                yield pictures, gr.skip(), *nothing()
+            case "version":
+                yield *stay, *await self._views.show([run], before)
+            case _:
+                async with aclosing(self._ask(run, event.do, key, price, who, request)) as views:
+                    async for view in views:
+                        yield *stay, *view
+
+    async def _ask(
+        self, run: Run, do: str, key: str | None, price: float, who: str, request: gr.Request
+    ) -> AsyncGenerator[Shown]:
+        """Looks again for what was paid, or sends the edit once more."""
         try:
             client = self._client_of(key)
             if run.own_key and client is None:  # Else the server's key would pay for it.
@@ -97,22 +144,37 @@ class Handlers:
         except InvalidEdit as error:
             yield refuse(error)
             return
-        if event.do == "again" and not await self._runner.again(run.id, who, client):
+        group = self._watched.get(request.session_hash) or run.group or run.id
+        if do == "again" and not await self._runner.again(run.id, who, client):
             return
-        if event.do == "resend" and run.state == "unknown" and run.edit is not None:
-            run = self._runner.start(run.edit, who, client, price)
-        async with aclosing(self.look(run.id, request)) as views:
+        if do == "resend" and run.is_over and run.edit is not None:
+            group = self._watched.get(request.session_hash) or ""  # Of a double click.
+            group = group or self._runner.start(run.edit, who, client, price).group
+        async with aclosing(self.look(group, request, keep=bool(run.results))) as views:
             async for view in views:
                 yield view
 
+    async def _example(self, index: int) -> tuple[Any, Any]:
+        """Fills the fields, and spends nothing."""
+        if not 0 <= index < len(words.EXAMPLES):
+            return gr.skip(), gr.skip()
+        example = words.EXAMPLES[index]
+        return await copies([pieces.PHOTOS / name for name in example.photos]), example.prompt
+
+    async def _group(self, current: str | None, who: str) -> list[Run]:
+        run = await self._runner.get(current or "", who)
+        return await self._runner.group(run) if run else []
+
     async def arrive(self, who: str | None, request: gr.Request) -> AsyncGenerator[tuple[Any, ...]]:
-        """A page is opened or reloaded: its visitor's last run is where it was."""
+        """A page is opened or reloaded: its visitor's last edit is where it was."""
         who = known(who)
         last = next(iter(await self._runner.history(who, most=1)), None)
+        runs = await self._runner.group(last) if last else []
         pictures, text = await fields_of(last)
-        yield who, pictures, text, *await show(last)
-        if last is not None and not last.is_over:
-            note = words.picked_up(last)
-            async with aclosing(self.look(last.id, request, note)) as views:
+        yield who, pictures, text, *await self._views.show(runs)
+        going = [run for run in runs if not run.is_over]
+        if going:
+            note, group = words.picked_up(going[0]), going[0].group or going[0].id
+            async with aclosing(self.look(group, request, note)) as views:
                 async for view in views:
                     yield *(gr.skip() for _ in range(3)), *view

@@ -12,12 +12,12 @@ import gradio as gr
 
 from wavespeed import MAX_IMAGES, InvalidEdit, WaveSpeedError
 
-from . import pieces, problems, words
+from . import pieces, previews, problems, words
 from .account import Account
 from .outputs import sha256
-from .recipe import Recipe, read
+from .recipe import Recipe
 from .runner import Runner
-from .views import Files, cached, fields_of, follow, nothing, show
+from .views import Files, Views, copies, fields_of, nothing
 from .visitors import ClientOf, is_owner, known
 
 PAGE = 9  # Runs on a page of the history.
@@ -26,9 +26,12 @@ PAGE = 9  # Runs on a page of the history.
 class Past:
     """What each of these events does."""
 
-    def __init__(self, runner: Runner, account: Account, client_of: ClientOf, *, key: str) -> None:
+    def __init__(
+        self, runner: Runner, views: Views, account: Account, client_of: ClientOf, *, key: str
+    ) -> None:
         """`key` says whose key is used where a visitor brings none."""
         self._runner = runner
+        self._views = views
         self._account = account
         self._client_of = client_of
         self._key = key
@@ -38,10 +41,8 @@ class Past:
         who = known(who)
         runs = await self._runner.history(who, skip=skip, most=PAGE + 1)
         spent = await self._runner.spent_today(who)
-        files = await cached(*runs[:PAGE])
-        return pieces.history(
-            runs[:PAGE], files, skip=skip, more=len(runs) > PAGE, spent=spent, said=said
-        )
+        more = len(runs) > PAGE
+        return await self._views.history(runs[:PAGE], skip=skip, more=more, spent=spent, said=said)
 
     async def browse(
         self, who: str | None, skip: int, key: str | None, event: gr.EventData
@@ -51,12 +52,11 @@ class Past:
         pictures, text, view, said = gr.skip(), gr.skip(), nothing(), ""
         match event.do:
             case "open" if run:
-                view = await show(run)
+                view = await self._views.show([run])
             case "reuse" if run:
                 pictures, text = await fields_of(run)
-            case "input" if run and run.results:
-                copies = await cached(run)
-                pictures = [str(copy) for copy in copies.values()]
+            case "input" if run and run.results and not self._views.is_covered(run, 0):
+                pictures = await copies([run.results[0].path])
             case "delete" if run:
                 await self._runner.forget(run.id, who)
             case "delete-there" if run and run.is_over:
@@ -82,20 +82,43 @@ class Past:
             yield pieces.note(problems.not_fetched(error)), *nothing()
             return
         run = await self._runner.fetch(task, known(who), client)
-        async with aclosing(follow(self._runner, run.id)) as views:
+        async with aclosing(self._views.follow(run.group or run.id)) as views:
             async for view in views:
                 yield "", *view
 
-    async def look_at(self, files: Files) -> str:
-        """The pictures have changed: those with a recipe in them offer it."""
-        recipes = await asyncio.to_thread(recipes_of, files)
-        return pieces.recipes(recipes)
+    async def look_at(self, files: Files, prompt: str, who: str | None) -> tuple[str, str]:
+        """The pictures or the words have changed: what will be sent, and whether they fit."""
+        paths = [Path(path) for path, _ in files or []]
+        seen = await asyncio.to_thread(lambda: [previews.look(path) for path in paths])
+        covers = [await self._cover(picture.recipe, known(who)) for picture in seen]
+        return pieces.strip(paths, seen, covers), pieces.hint(words.named(prompt, len(paths)))
+
+    async def _cover(self, recipe: Recipe | None, who: str) -> str | None:
+        """Of an input that is a flagged result itself."""
+        run = await self._runner.of_prediction(recipe.prediction_id, who) if recipe else None
+        if run is None or not run.results or not self._views.is_covered(run, 0):
+            return None
+        return run.results[0].cover
+
+    def arrange(self, files: Files, event: gr.EventData) -> Any:
+        """A picture is moved to the front by one place, or taken away."""
+        paths, at = [path for path, _ in files or []], int(event.index)
+        if not 0 <= at < len(paths):
+            return gr.skip()
+        path = paths.pop(at)
+        if event.do == "left":
+            paths.insert(max(0, at - 1), path)
+        elif event.do == "right":
+            paths.insert(at + 1, path)
+        return paths
 
     async def restore(
         self, files: Files, who: str | None, event: gr.EventData
-    ) -> tuple[Any, Any, str]:
-        """A recipe's prompt and pictures, in its order: from the visitor's own run, else from
-        among the pictures that are there."""
+    ) -> tuple[Any, Any, Any]:
+        """A button of the pictures. A recipe's prompt and pictures come in its order: from the
+        visitor's own run, else from among the pictures that are there."""
+        if event.do != "restore":
+            return self.arrange(files, event), gr.skip(), ""
         found = await asyncio.to_thread(recipes_of, files)
         recipe = found.get(int(event.index))
         if recipe is None:
@@ -125,7 +148,7 @@ class Past:
                 note = pieces.note(str(error))
         except WaveSpeedError as error:
             note = pieces.note(problems.key_trouble(error))
-        return price, gr.update(value=words.edit_button(price)), gr.update(label=label), note
+        return price, pieces.keys(price), gr.update(label=label), note
 
     async def tally(self, who: str | None, request: gr.Request) -> str:
         """What the session has cost and, for the owner alone, what the account holds."""
@@ -139,7 +162,8 @@ class Past:
 
 def recipes_of(files: Files) -> dict[int, Recipe]:
     """Of each picture that has one, by its place. Blocking."""
-    found = {n: read(Path(path)) for n, (path, _) in enumerate((files or [])[:MAX_IMAGES])}
+    pictures = enumerate((files or [])[:MAX_IMAGES])
+    found = {number: previews.look(Path(path)).recipe for number, (path, _) in pictures}
     return {number: recipe for number, recipe in found.items() if recipe}
 
 

@@ -6,17 +6,25 @@ evaluates the outcome as a JavaScript template literal, so a prompt with `${…}
 
 from __future__ import annotations
 
+import json
+import shlex
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import jinja2
 
+from wavespeed import BASE_URL, MAX_IMAGES, MODEL
+
 from . import problems, words
-from .recipe import Recipe
+from .previews import Seen, Sent, look
 from .run import STEPS, Run, Step
 
 ASSETS = Path(__file__).parent / "assets"
+PHOTOS = ASSETS / "photos"
 
 _templates = jinja2.Environment(
     loader=jinja2.FileSystemLoader(ASSETS),
@@ -25,7 +33,7 @@ _templates = jinja2.Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_templates.globals["words"] = words
+_templates.globals |= {"words": words, "problems": problems, "MAX_IMAGES": MAX_IMAGES}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,24 +46,74 @@ class StepView:
     seconds: float | None
 
 
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """What may be seen of a run's result; no files of one that is covered, or gone."""
+
+    index: int
+    covered: bool
+    preview: Path | None
+    original: Path | None
+    before: Sent | None
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A step of the way from the original: its run, what a click on it does, its picture."""
+
+    run: str
+    do: str
+    file: Path | None
+    cover: str
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What may be seen of a run in the history."""
+
+    file: Path | None
+    covered: bool
+    cover: str
+
+
+def key(run: Run, index: int) -> str:
+    """Names one picture among all that a page may show."""
+    return f"{run.id}/{index}"
+
+
 def header(engine: str, *, sandbox: bool) -> str:
     """The title and which engine answers."""
-    return _templates.get_template("header.html").render(engine=engine, sandbox=sandbox)
+    return _draw("header", engine=engine, sandbox=sandbox)
 
 
 def heading(title: str, hint: str = "") -> str:
     """The page's own label of a field."""
-    return _templates.get_template("heading.html").render(title=title, hint=hint)
+    return _draw("heading", title=title, hint=hint)
 
 
 def note(text: str) -> str:
     """A word beside the field it is about; empty text draws nothing."""
-    return _templates.get_template("note.html").render(text=text)
+    return _draw("note", text=text)
 
 
-def keys() -> str:
-    """The shortcut, for those who look."""
-    return _templates.get_template("keys.html").render()
+def hint(text: str) -> str:
+    """The same for what is no fault."""
+    return _draw("hint", text=text)
+
+
+def keys(price_usd: float) -> str:
+    """The shortcut, for those who look; and the price of one edit, for the button."""
+    return _draw("keys", price=price_usd)
+
+
+def chips() -> str:
+    """Prompts to begin with: they fill in, and spend nothing."""
+    return _draw("chips")
+
+
+def screen() -> str:
+    """The dialog that shows a result in full."""
+    return _draw("screen")
 
 
 def asset(name: str) -> str:
@@ -63,88 +121,159 @@ def asset(name: str) -> str:
     return (ASSETS / name).read_text(encoding="utf-8")
 
 
-def status(run: Run | None, now: float = 0.0, *, watching: bool = True, note: str = "") -> str:
-    """Five steps and a sentence; `now` is the run's age in seconds, from which the browser ticks
-    as long as someone is `watching`. A `note` goes before the sentence while it runs."""
-    return _templates.get_template("status.html").render(
-        run=run,
-        steps=_steps(run, now, "run" if watching else "left"),
-        sentence=words.status(run, watching=watching),
-        note=note if run and not run.is_over else "",
-        waiting=run.waiting if run and watching else None,
-    )
+def button() -> str:
+    """The script that tells the button's label from the fields: its price, or what is missing."""
+    said = {
+        "edit": words.EDIT,
+        "add": words.ADD_FIRST,
+        "many": words.TOO_MANY,
+        "say": words.SAY_FIRST,
+        "most": MAX_IMAGES,
+    }
+    return asset("button.js").replace("WORDS", json.dumps(said))
 
 
-def results(run: Run | None, files: dict[Path, Path], *, shown: frozenset[int]) -> str:
-    """The pictures of a run, its facts and where its time went; or its error, or an invitation.
-
-    `files` says under which path in Gradio's cache a result is served. A flagged picture that is
-    not in `shown` is a blurred thumbnail: its own bytes, and its address, don't reach the browser.
-    """
-    over = run is not None and run.is_over
-    return _templates.get_template("results.html").render(
-        run=run,
-        items=[_item(run, index, files, shown) for index in range(len(run.results))] if run else [],
-        problem=problems.problem(run) if run and run.error else None,
-        actions=problems.actions(run) if run else [],
-        times=_times(run) if run and over else [],
-    )
-
-
-def recipes(found: dict[int, Recipe]) -> str:
-    """The offer to take up what is known of pictures that were made here, by their place."""
-    return _templates.get_template("recipes.html").render(found=found)
+def strip(paths: Sequence[Path], seen: Sequence[Seen], covers: Sequence[str | None]) -> str:
+    """The pictures in their order: what each is for, what will be sent of it, what it offers."""
+    pictures = [
+        {"name": path.name, "seen": one, "cover": cover}
+        for path, one, cover in zip(paths, seen, covers, strict=True)
+    ]
+    return _draw("strip", pictures=pictures)
 
 
 def tally(edits: int, spent: float, balance: float | None) -> str:
     """What the session came to, and what the account holds where that may be seen."""
-    return _templates.get_template("tally.html").render(edits=edits, spent=spent, balance=balance)
+    return _draw("tally", edits=edits, spent=spent, balance=balance)
+
+
+def status(
+    runs: Sequence[Run],
+    ages: Sequence[float],
+    usual: float | None,
+    *,
+    watching: bool = True,
+    note: str = "",
+) -> str:
+    """Five steps and a sentence; `ages` are the runs' in seconds, from which the browser ticks as
+    long as someone is `watching`. A `note` goes before the sentence while it runs. Of several runs
+    the steps are those of the one that is least far."""
+    going = [(run, age) for run, age in zip(runs, ages, strict=True) if not run.is_over]
+    last = min(going, key=lambda pair: (pair[0].held, STEPS.index(pair[0].step)), default=None)
+    run, age = last or ((runs[0], ages[0]) if runs else (None, 0.0))
+    return _draw(
+        "status",
+        run=run,
+        state="running" if going else run.state if run else "empty",
+        steps=_steps(run, age, "run" if watching else "left"),
+        sentence=_sentence(runs, usual, watching=watching),
+        heard=max(0.0, age - run.at) if going and watching and run and run.prediction else None,
+        note=note if going else "",
+        waiting=run.waiting if run and watching and not run.is_over else None,
+    )
+
+
+def _sentence(runs: Sequence[Run], usual: float | None, *, watching: bool) -> str:
+    if len(runs) > 1:
+        return words.status_of_many(runs)
+    if len(runs) == 1 and runs[0].error is not None:
+        return problems.problem(runs[0]).what
+    return words.status(runs[0] if runs else None, usual, watching=watching)
+
+
+def results(
+    runs: Sequence[Run],
+    shots: Sequence[Sequence[Shot]],
+    versions: Sequence[Version],
+    pending: Sequence[str],
+    *,
+    hides: bool,
+) -> str:
+    """The pictures of runs, their facts and where their time went; or errors, or an invitation.
+
+    A covered picture is a blurred thumbnail: its own bytes, and its address, don't reach the
+    browser; with `hides` nor does anything ask to. `pending` is what stands in the place of each
+    result until it is there.
+    """
+    tiles = [
+        {
+            "run": run,
+            "problem": problems.problem(run) if run.error else None,
+            "actions": problems.actions(run),
+            "items": [_item(run, shot) for shot in of_run],
+            "times": _times(run) if run.is_over else [],
+            "request": _request(run),
+            "pending": "" if run.is_over else waiting,
+        }
+        for run, of_run, waiting in zip(runs, shots, pending, strict=True)
+    ]
+    strip = [{"version": one, "address": address(one.file) or one.cover} for one in versions]
+    return _draw("results", tiles=tiles, versions=strip, examples=_examples(), hides=hides)
+
+
+def _item(run: Run, shot: Shot) -> dict[str, object]:
+    result, before = run.results[shot.index], shot.before
+    output = run.prediction.outputs[shot.index] if run.prediction else None
+    shape = words.shape_changed(before.width, before.height, result) if before else ""
+    return {
+        "index": shot.index,
+        "result": result,
+        "covered": shot.covered,
+        "address": result.cover if shot.covered else address(shot.preview),
+        "original": address(shot.original),
+        "before": address(before.file) if before and not shot.covered else "",
+        "shape": shape,
+        "link": output.url if output and not shot.covered else None,
+        "name": result.path.name,
+    }
 
 
 def history(
-    runs: list[Run], files: dict[Path, Path], *, skip: int, more: bool, spent: float, said: str
+    runs: Sequence[Run],
+    cards: Mapping[str, Card],
+    *,
+    skip: int,
+    more: bool,
+    spent: float,
+    said: str,
 ) -> str:
     """A page of a visitor's runs, newest first; `skip` runs are on the pages before it, `spent`
     USD are the visitor's of today, and `said` is a word on what was just asked."""
-    cards = [
-        {
-            "run": run,
-            "items": [_item(run, n, files, frozenset()) for n in range(len(run.results))],
-            "said": words.card(run),
-        }
-        for run in runs
-    ]
-    return _templates.get_template("history.html").render(
-        cards=cards, skip=skip, more=more, spent=spent, said=said
-    )
+    drawn = [{"run": run, "card": cards.get(run.id), "said": words.card(run)} for run in runs]
+    return _draw("history", cards=drawn, skip=skip, more=more, spent=spent, said=said)
+
+
+def address(file: Path | None) -> str:
+    """Where Gradio serves a file of its cache, relative, so that it holds under whatever path the
+    page is served; empty where there is no file."""
+    return f"gradio_api/file={quote(str(file))}" if file else ""
+
+
+_templates.globals["address"] = address
+
+
+def _draw(template: str, **values: Any) -> str:
+    return _templates.get_template(f"{template}.html").render(**values)
 
 
 def _steps(run: Run | None, now: float, current: str) -> list[StepView]:
     if run is None:
         return [StepView(words.STEP_NAMES[step], "todo", None) for step in STEPS]
     began = dict(run.began)
-    told: dict[Step, float | None] = {
-        "queue": run.timings.queue,
-        "process": run.timings.inference,
-    }
+    told: dict[Step, float | None] = {"queue": run.timings.queue, "process": run.timings.inference}
     views = []
     for number, step in enumerate(STEPS):
-        start = began.get(step)
+        start, name = began.get(step), words.STEP_NAMES[step]
         ends = [began[later] for later in STEPS[number + 1 :] if later in began]
         if start is None:
-            views.append(StepView(words.STEP_NAMES[step], "todo", None))
+            views.append(StepView(name, "todo", None))
         elif ends:
             spent = told.get(step)
-            views.append(
-                StepView(
-                    words.STEP_NAMES[step], "done", ends[0] - start if spent is None else spent
-                )
-            )
+            views.append(StepView(name, "done", ends[0] - start if spent is None else spent))
         elif run.is_over:
-            kind = "done" if run.state == "done" else "stuck"
-            views.append(StepView(words.STEP_NAMES[step], kind, run.at - start))
+            views.append(StepView(name, "done" if run.state == "done" else "stuck", run.at - start))
         else:
-            views.append(StepView(words.STEP_NAMES[step], current, max(now - start, 0.0)))
+            views.append(StepView(name, current, max(now - start, 0.0)))
     return views
 
 
@@ -157,21 +286,32 @@ def _times(run: Run) -> list[dict[str, object]]:
     ]
 
 
-def _item(
-    run: Run, index: int, files: dict[Path, Path], shown: frozenset[int]
-) -> dict[str, object]:
-    result = run.results[index]
-    covered = bool(result.nsfw) and index not in shown
-    return {
-        "index": index,
-        "result": result,
-        "covered": covered,
-        # Relative, so that it holds under whatever path the page is served.
-        "address": result.cover if covered else _address(files.get(result.path)),
-        "name": result.path.name,
-    }
+def _request(run: Run) -> dict[str, str]:
+    """The submission as one would send it oneself, without the key."""
+    if run.edit is None or not run.urls:
+        return {}
+    body: dict[str, Any] = {"prompt": run.prompt, "images": list(run.urls)}
+    body |= {"enable_sync_mode": run.edit.sync_mode}
+    body |= {"enable_base64_output": run.edit.base64_output}
+    url = f"{BASE_URL}/api/v3/{MODEL}"
+    curl = (
+        f"curl {url} \\\n"
+        '  -H "Authorization: Bearer $WAVESPEED_API_KEY" \\\n'
+        '  -H "Content-Type: application/json" \\\n'
+        f"  -d {shlex.quote(json.dumps(body, ensure_ascii=False))}"
+    )
+    python = (
+        "import os, httpx\n\n"
+        f"answer = httpx.post(\n    {url!r},\n"
+        '    headers={"Authorization": f"Bearer {os.environ[\'WAVESPEED_API_KEY\']}"},\n'
+        f"    json={body!r},\n)\nprint(answer.json())"
+    )
+    return {"curl": curl, "Python": python}
 
 
-def _address(file: Path | None) -> str:
-    """Empty where the file is gone."""
-    return f"gradio_api/file={quote(str(file))}" if file else ""
+@lru_cache(maxsize=1)
+def _examples() -> list[dict[str, object]]:
+    return [
+        {"example": example, "thumb": look(PHOTOS / example.photos[0]).thumb}
+        for example in words.EXAMPLES
+    ]

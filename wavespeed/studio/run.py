@@ -186,6 +186,8 @@ class Run:
     began: tuple[tuple[Step, float], ...] = ()
     """When each step so far began."""
     changes: tuple[Changes | None, ...] = ()
+    urls: tuple[str, ...] = ()
+    """Where the service reads the pictures, for 7 days."""
     in_flight: bool = False
     """A request that costs money may be on its way, or was accepted: it can't be taken back."""
     sent_at: float | None = None
@@ -223,8 +225,8 @@ class Run:
                 return run._enter("prepare")
             case Uploading(changes=changes):
                 return replace(run._enter("upload"), changes=changes)
-            case Uploaded():
-                return run
+            case Uploaded(urls=urls):
+                return replace(run, urls=urls)
             case Submitting():
                 return replace(run._enter("queue"), in_flight=True, sent_at=event.at)
             case (

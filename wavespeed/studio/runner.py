@@ -72,6 +72,8 @@ class Runner:
         self._limits = limits or Limits()
         self._board = Board()
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self.usual: float | None = None
+        """What an edit usually takes here, in seconds; see `Store.usual`."""
         # Of each group that has more runs than places; gone with the last of its tasks.
         self._places: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
         self.watch, self.watch_group = self._board.watch, self._board.watch_group
@@ -184,6 +186,7 @@ class Runner:
 
     async def take_up(self) -> None:
         """Goes on with everything that an earlier process left unfinished."""
+        self.usual = await asyncio.to_thread(self._store.usual)
         for run in await asyncio.to_thread(self._store.unfinished):
             log.info("run %s: taken up in step %s", run.id, run.step)
             if run.own_key:
@@ -257,6 +260,8 @@ class Runner:
             broken = WaveSpeedError("The studio itself failed.", spent=self._now(run).spent)
             broken.__cause__ = error
             await self._end(run, Failed(_age(run), broken))
+        else:
+            self.usual = await asyncio.to_thread(self._store.usual)
 
     def _place(self, run: Run) -> asyncio.Semaphore:
         """Where the run waits until it may begin; what is at the service already needs none."""

@@ -14,7 +14,7 @@ from . import problems, words
 from .account import Account
 from .run import Run, details
 from .runner import Runner
-from .views import cached
+from .views import copies
 from .visitors import ClientOf
 
 SCRIPTS = "scripts"  # The visitor that all callers of the API are.
@@ -67,10 +67,10 @@ async def to_the_end(runner: Runner, run: Run) -> tuple[list[gr.FileData], dict[
         problem = problems.problem(run)
         message = f"{problem.what} {problem.money} {problem.advice}"
         raise gr.Error(message, title=problem.what, print_exception=False)
-    files = await cached(run)
+    files = await copies([result.path for result in run.results])
+    names = [result.path.name for result in run.results]
     return [
-        gr.FileData(path=str(files[result.path]), orig_name=result.path.name)
-        for result in run.results
+        gr.FileData(path=path, orig_name=name) for path, name in zip(files, names, strict=True)
     ], details(run)
 
 

@@ -8,11 +8,14 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urlsplit
 
 from wavespeed import BASE_URL
 
 LEVELS = ("debug", "info", "warning", "error")
+Nsfw = Literal["blur", "hide", "show"]
+NSFW: dict[str, Nsfw] = {"blur": "blur", "hide": "hide", "show": "show"}
 LOCAL = {"127.0.0.1", "localhost", "::1"}
 
 
@@ -32,6 +35,8 @@ class Settings:
     deadline: float = 600.0
     budget_usd: float | None = None
     visitor_edits: int | None = None
+    parallel: int = 2
+    nsfw: Nsfw = "blur"
     require_visitor_key: bool = False
     auth: tuple[str, str] | None = field(default=None, repr=False)
     """User and password of the page, if it has a login."""
@@ -54,6 +59,8 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         deadline=_number("WAVESPEED_DEADLINE_S", value("WAVESPEED_DEADLINE_S", "600"), least=1),
         budget_usd=_limit("WAVESPEED_BUDGET_USD", value("WAVESPEED_BUDGET_USD")),
         visitor_edits=_count("WAVESPEED_VISITOR_EDITS", value("WAVESPEED_VISITOR_EDITS")),
+        parallel=_count("WAVESPEED_PARALLEL", value("WAVESPEED_PARALLEL", "2")) or 1,
+        nsfw=NSFW[_choice("WAVESPEED_NSFW", value("WAVESPEED_NSFW", "blur").lower(), tuple(NSFW))],
         require_visitor_key=_choice(
             "WAVESPEED_REQUIRE_VISITOR_KEY", value("WAVESPEED_REQUIRE_VISITOR_KEY", "0"), ("0", "1")
         )

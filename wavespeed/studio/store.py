@@ -6,6 +6,7 @@ All methods block for a moment: call them in a thread. They may be called from s
 from __future__ import annotations
 
 import sqlite3
+import statistics
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -32,6 +33,7 @@ CREATE TABLE IF NOT EXISTS runs (
     body TEXT NOT NULL       -- The whole run, as JSON; empty once it was deleted.
 ) STRICT;
 CREATE INDEX IF NOT EXISTS runs_of_visitor ON runs (visitor, started_at);
+CREATE INDEX IF NOT EXISTS runs_of_time ON runs (started_at);
 CREATE INDEX IF NOT EXISTS runs_of_day ON runs (day);
 CREATE INDEX IF NOT EXISTS runs_of_prediction ON runs (prediction_id);
 CREATE INDEX IF NOT EXISTS runs_not_over ON runs (over) WHERE over = 0;
@@ -131,6 +133,15 @@ class Store:
             f"SELECT prediction_id FROM runs WHERE prediction_id IN ({marks})", *prediction_ids
         )
         return {str(row[0]) for row in rows}
+
+    def usual(self) -> float | None:
+        """The median of the last edits' seconds, from the press to the picture; None below 3."""
+        rows = self._read(
+            "SELECT json_extract(body, '$.at') FROM runs WHERE body != '' AND over = 1"
+            " AND json_extract(body, '$.state') = 'done' AND json_type(body, '$.edit') = 'object'"
+            " ORDER BY started_at DESC LIMIT 50"
+        )
+        return statistics.median(row[0] for row in rows) if len(rows) >= 3 else None
 
     def spent(self, day: datetime, visitor: str | None = None) -> float:
         """USD of a UTC day, of everybody or of one visitor, deleted runs included."""

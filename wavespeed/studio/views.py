@@ -1,4 +1,4 @@
-"""What the page's components show of a run: values in, updates of components out."""
+"""What the page's components show of runs: values in, updates of components out."""
 
 from __future__ import annotations
 
@@ -10,43 +10,153 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from gradio.processing_utils import save_file_to_cache
-from gradio.utils import get_upload_folder
 
 from wavespeed import InvalidEdit
 
-from . import pieces, words
+from . import pieces, previews, words
 from .run import Run, Trouble
 from .runner import Runner
+from .settings import Nsfw
 
 Shown = tuple[Any, ...]
 """What the page shows of an edit, in the order of `shown` in `build`."""
 Files = Sequence[tuple[str, str | None]] | None
 """What a gallery hands over: paths with captions."""
+VERSIONS = 12
+"""Steps back that the strip of versions shows."""
 
 
-async def show(
-    run: Run | None,
-    revealed: frozenset[int] = frozenset(),
-    *,
-    watching: bool = True,
-    note: str = "",
-) -> Shown:
-    """The page for a run. The only place that knows the order of the output components."""
-    busy = run is not None and not run.is_over and watching
-    age = (datetime.now(UTC) - run.started_at).total_seconds() if run else 0.0
-    return (
-        run.id if run else None,
-        revealed,
-        pieces.status(run, age, watching=watching, note=note),
-        pieces.results(run, await cached(run), shown=revealed),
-        gr.update(visible="hidden" if busy else True),
-        gr.update(
-            visible=True if busy else "hidden",
-            value=words.STOP_WATCHING if run and run.in_flight else words.STOP,
-        ),
-        *notes(run.error if run else None),
-    )
+class Views:
+    """The page over the runs of a runner; `nsfw` says what becomes of flagged pictures."""
+
+    def __init__(self, runner: Runner, nsfw: Nsfw) -> None:
+        self._runner = runner
+        self.nsfw: Nsfw = nsfw
+
+    def is_covered(self, run: Run, index: int, revealed: frozenset[str] = frozenset()) -> bool:
+        """Whether the picture's bytes must not reach the browser."""
+        if not run.results[index].nsfw or self.nsfw == "show":
+            return False
+        return self.nsfw == "hide" or pieces.key(run, index) not in revealed
+
+    async def show(
+        self,
+        runs: Sequence[Run],
+        revealed: frozenset[str] = frozenset(),
+        *,
+        watching: bool = True,
+        note: str = "",
+        keep: bool = False,
+    ) -> Shown:
+        """The page for runs that belong together. The only place that knows the order of the
+        output components. `keep` leaves an older result where it is until there is a new one."""
+        busy = watching and any(not run.is_over for run in runs)
+        ages = [(datetime.now(UTC) - run.started_at).total_seconds() for run in runs]
+        in_flight = any(run.in_flight for run in runs if not run.is_over)
+        waits = len(runs) == 1 and not runs[0].is_over and not runs[0].results
+        trouble = runs[0].error if len(runs) == 1 else None
+        return (
+            runs[0].group or runs[0].id if runs else None,
+            revealed,
+            pieces.status(runs, ages, self._runner.usual, watching=watching, note=note),
+            gr.skip() if keep and waits else await self.stage(runs, revealed),
+            gr.update(visible="hidden" if busy else True),
+            gr.update(
+                visible=True if busy else "hidden",
+                value=words.STOP_WATCHING if in_flight else words.STOP,
+            ),
+            *notes(trouble),
+        )
+
+    async def stage(self, runs: Sequence[Run], revealed: frozenset[str]) -> str:
+        """The pictures of runs, or their errors, or an invitation."""
+        versions = await self._versions(runs[0]) if runs else []
+        return await asyncio.to_thread(self._drawn, runs, revealed, versions)
+
+    def _drawn(self, runs: Sequence[Run], revealed: frozenset[str], versions: list[Run]) -> str:
+        shots = [self._shots(run, revealed, versions) for run in runs]
+        strip = self._strip(versions) if len(runs) == 1 and len(versions) > 1 else []
+        pending = ["" if run.is_over else self._pending(run, versions) for run in runs]
+        return pieces.results(runs, shots, strip, pending, hides=self.nsfw == "hide")
+
+    def _pending(self, run: Run, versions: list[Run]) -> str:
+        """The picture that is being edited, small; nothing of one that may be covered."""
+        if not run.pictures or _is_flagged(versions[-2:-1]):
+            return ""
+        return previews.look(run.pictures[0]).thumb
+
+    def _shots(self, run: Run, revealed: frozenset[str], versions: list[Run]) -> list[pieces.Shot]:
+        """What of each result may be seen; blocking."""
+        # What was edited can be a flagged result itself: it is covered like any other.
+        before = None if _is_flagged(versions[-2:-1]) else self._before(run)
+        return [
+            pieces.Shot(
+                index,
+                self.is_covered(run, index, revealed),
+                None if covered else previews.fitting(result.path),
+                None if covered else previews.original(result.path),
+                before,
+            )
+            for index, result in enumerate(run.results)
+            for covered in [self.is_covered(run, index, revealed)]
+        ]
+
+    def _before(self, run: Run) -> previews.Sent | None:
+        return previews.sent(run.pictures[0]) if run.pictures else None
+
+    def _strip(self, versions: list[Run]) -> list[pieces.Version]:
+        """The original, and each version up to this one; blocking."""
+        first = versions[0]
+        original = previews.sent(first.pictures[0]) if first.pictures else None
+        strip = [pieces.Version(first.id, "original", original.file if original else None, "")]
+        for run in versions:
+            result = run.results[0] if run.results else None
+            covered = result is not None and self.is_covered(run, 0)
+            file = previews.fitting(result.path, previews.CARD) if result and not covered else None
+            strip.append(pieces.Version(run.id, "version", file, result.cover if result else ""))
+        return strip
+
+    async def _versions(self, run: Run) -> list[Run]:
+        """The runs that led to this one, oldest first."""
+        chain = [run]
+        while chain[0].parent is not None and len(chain) < VERSIONS:
+            parent = await self._runner.get(chain[0].parent, run.visitor)
+            if parent is None:
+                break
+            chain.insert(0, parent)
+        return chain
+
+    async def history(self, runs: Sequence[Run], **about: Any) -> str:
+        """A page of cards."""
+        files = await asyncio.to_thread(self._cards, runs)
+        return pieces.history(runs, files, **about)
+
+    def _cards(self, runs: Sequence[Run]) -> dict[str, pieces.Card]:
+        cards = {}
+        for run in runs:
+            if not run.results:
+                continue
+            covered = self.is_covered(run, 0)
+            result = run.results[0]
+            file = None if covered else previews.fitting(result.path, previews.CARD)
+            cards[run.id] = pieces.Card(file, covered, result.cover)
+        return cards
+
+    async def follow(
+        self, group: str, note: str = "", *, keep: bool = False
+    ) -> AsyncGenerator[Shown]:
+        """The page at each change of a group; what did not change is not sent again."""
+        before: Shown = ()
+        async with aclosing(self._runner.watch_group(group)) as groups:
+            async for runs in groups:
+                now = await self.show(runs, note=note, keep=keep)
+                yield now if not before else only_changes(now, before)
+                before = now
+
+
+def only_changes(now: Shown, before: Shown) -> Shown:
+    pairs = zip(now, before, strict=True)
+    return tuple(gr.skip() if new == old else new for new, old in pairs)
 
 
 def notes(trouble: Trouble | None) -> Shown:
@@ -66,34 +176,11 @@ def refuse(error: InvalidEdit) -> Shown:
     return (*nothing()[:6], *notes(Trouble.of(error)))
 
 
-async def follow(runner: Runner, run_id: str, note: str = "") -> AsyncGenerator[Shown]:
-    """The page at each change of a run; what did not change is not sent again."""
-    before: Shown = ()
-    async with aclosing(runner.watch(run_id)) as runs:
-        async for run in runs:
-            now = await show(run, note=note)
-            yield now if not before else only_changes(now, before)
-            before = now
+async def copies(paths: Sequence[Path]) -> list[str]:
+    """Copies in Gradio's cache, of those files that are still there: what a gallery can show."""
 
-
-def only_changes(now: Shown, before: Shown) -> Shown:
-    pairs = zip(now, before, strict=True)
-    return tuple(gr.skip() if new == old else new for new, old in pairs)
-
-
-async def cached(*runs: Run | None) -> dict[Path, Path]:
-    """Where Gradio serves the results from: copies in its cache, at addresses nobody can guess."""
-    results = [result.path for run in runs if run for result in run.results]
-    return await served(results) if results else {}
-
-
-async def served(paths: list[Path]) -> dict[Path, Path]:
-    """Copies in Gradio's cache, of those files that are still there."""
-
-    def copy() -> dict[Path, Path]:
-        folder = get_upload_folder()
-        there = (path for path in paths if path.is_file())
-        return {path: Path(save_file_to_cache(path, folder)) for path in there}
+    def copy() -> list[str]:
+        return [str(file) for path in paths if (file := previews.original(path))]
 
     return await asyncio.to_thread(copy)
 
@@ -102,5 +189,8 @@ async def fields_of(run: Run | None) -> tuple[Any, Any]:
     """The pictures and the prompt of a run, for their fields."""
     if run is None or run.edit is None:
         return gr.skip(), gr.skip()
-    copies = await served(list(run.pictures))
-    return [str(copies[file]) for file in run.pictures if file in copies], run.prompt
+    return await copies(run.pictures), run.prompt
+
+
+def _is_flagged(runs: Sequence[Run]) -> bool:
+    return any(result.nsfw for run in runs for result in run.results)

@@ -5,6 +5,10 @@ What happened, whether it cost money, what to do. No codes, no "please", no excl
 
 from __future__ import annotations
 
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import assert_never
 
@@ -42,8 +46,21 @@ KEY_AGAIN = "This edit was made with your own key; enter it again."
 KEY_SERVER, KEY_YOURS = "Key: from the server", "Key: yours, this tab only"
 KEY_NONE, KEY_ASKED = "Key: none, the sandbox answers", "Key: enter yours"
 SHORTCUT = "to edit"
-EMPTY_TITLE = "Your result appears here"
-EMPTY = "Drop, paste or take one to four pictures, and say what should change."
+VARIANTS, VARIANTS_INFO = "Variants", "The same edit several times, each a little different."
+ADD_FIRST, SAY_FIRST = "Add a picture first", "Say what should change"
+TOO_MANY = f"{MAX_IMAGES} pictures at most"
+FIFTH = f"Not sent: {MAX_IMAGES} pictures are the most. Take one away."
+ADD, MENTION = "Add a picture", "Put it into the prompt"
+EMPTY_TITLE = "Drop, paste or take one to four pictures"
+EMPTY = "Then say what should change. Or begin with one of these; they cost nothing until you edit."
+BEFORE, AFTER = "Before", "After"
+COMPARE = "Compare with the picture before: arrow keys, or hold B"
+FULL_SCREEN, CLOSE, PREVIOUS, NEXT = "Full screen", "Close", "Previous result", "Next result"
+COPY_LINK, COPIED, VERSIONS, TOTAL = "Copy link", "Copied", "Versions so far", "Total"
+PREDICTION, ASKED, GOT = "Prediction", "Asked", "Got"
+GONE = "Its file is no longer on this server."
+HIDDEN = "This page does not show flagged results."
+HEARD = "Last heard of it"
 SHOW_ANYWAY, COVER_AGAIN = "Show anyway", "Cover again"
 COVERED = "Flagged by the service as not safe for work"
 DOWNLOAD, TIMES, COPY, DETAILS = "Download", "Where the time went", "Copy", "Details"
@@ -55,6 +72,45 @@ RESTORE = "Use its prompt and pictures"
 CHANGE_IT = "Change it, then send it again."
 UNKNOWN_SPENT = "It is not known whether this was billed."
 REFUND = "WaveSpeed refunds failed runs within 3 hours."
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """Fills the fields with a photograph of ours and a prompt."""
+
+    title: str
+    prompt: str
+    photos: tuple[str, ...]
+
+
+EXAMPLES = (
+    Example(
+        "Product and fashion",
+        "Product photo in warm golden hour light, soft shadows, more contrast",
+        ("coffee.jpg",),
+    ),
+    Example(
+        "UI and brand",
+        'Launch poster in pastel colours with a white border and the caption "Lift off"',
+        ("rocket.jpg",),
+    ),
+    Example(
+        "Creative direction",
+        "Turn it into an oil painting with vivid colours",
+        ("chelsea.jpg",),
+    ),
+    Example(
+        "Photography",
+        "Studio portrait in black and white, strong contrast, soft vignette",
+        ("astronaut.jpg",),
+    ),
+)
+"""One for each use that the model's page names, with words that the sandbox understands too."""
+CHIPS = (
+    ("Black and white", "Make it black and white with a strong contrast"),
+    ("Neon night", "Turn it into a neon night scene, cinematic"),
+    ("Pastel", "Redo it in soft pastel colours with a white border"),
+)
 
 STEP_NAMES: dict[Step, str] = {
     "prepare": "Prepare",
@@ -115,20 +171,118 @@ def times(timings: Timings) -> list[tuple[str, str, float]]:
     return [(kind, name, value) for kind, name, value in names if value is not None]
 
 
-def edit_button(price_usd: float) -> str:
-    """The button says what pressing it costs."""
-    return f"{EDIT}  {dollars(price_usd)}"
+def again(price_usd: float) -> str:
+    """The button that sends the same edit once more."""
+    return f"Again {dollars(price_usd)}"
 
 
-def status(run: Run | None, *, watching: bool = True) -> str:
-    """The one sentence under the steps."""
+def role(number: int) -> str:
+    """What a picture is for, by its place from 1."""
+    return f"{number} {'Edited' if number == 1 else 'Reference'}"
+
+
+def mention(number: int) -> str:
+    """What a click on a picture does."""
+    return f"Put “image {number}” into the prompt"
+
+
+def move_left(number: int) -> str:
+    return f"Move picture {number} forward"
+
+
+def move_right(number: int) -> str:
+    return f"Move picture {number} back"
+
+
+def remove(number: int) -> str:
+    return f"Take picture {number} away"
+
+
+def variant(number: int) -> str:
+    return f"Variant {number}"
+
+
+def version(number: int) -> str:
+    """A step of the way from the original, 0."""
+    return f"Version {number}" if number else "Original"
+
+
+_ORDINALS = {"first": 1, "second": 2, "third": 3, "fourth": 4, "fifth": 5}
+_NAMED = re.compile(
+    rf"\b(?:(?:image|picture|photo) ?#?(\d{{1,2}})|({'|'.join(_ORDINALS)}) (?:image|picture))\b",
+    re.IGNORECASE,
+)
+
+
+def named(prompt: str, count: int) -> str:
+    """Told where a prompt names a picture that is not there."""
+    found = {
+        int(digits) if digits else _ORDINALS[word.lower()]
+        for digits, word in _NAMED.findall(prompt)
+    }
+    missing = sorted(number for number in found if number > count or number < 1)
+    if not missing or not count:
+        return ""
+    there = "there is only one" if count == 1 else f"there are {count}"
+    return f"The prompt names image {', '.join(map(str, missing))}; {there}."
+
+
+def tab_title(state: str) -> str:
+    """The tab tells how it is going while one looks elsewhere."""
+    told = {"running": "Editing…", "done": "Done", "failed": "Failed", "unknown": "Not known"}
+    return f"{told[state]} · {TITLE}" if state in told else TITLE
+
+
+def tile(run: Run) -> str:
+    """In the place of a picture that is not there yet, or will not be."""
+    if run.state == "stopped":
+        return f"Stopped. {NOTHING_SPENT}"
+    return "Waiting for its turn" if run.held else STEP_NAMES[run.step]
+
+
+def status_of_many(runs: Sequence[Run]) -> str:
+    """ "2 running, 1 waiting, 1 done."."""
+    kinds = Counter("waiting" if run.held else run.state for run in runs)
+    order = ("running", "waiting", "done", "failed", "stopped", "unknown")
+    return ", ".join(f"{kinds[kind]} {kind}" for kind in order if kinds[kind]) + "."
+
+
+def asked(run: Run) -> str:
+    """What was sent."""
+    return "; ".join(str(change) for change in run.changes if change) or "pictures by address"
+
+
+def got(run: Run) -> str:
+    """What came back."""
+    return "; ".join(facts(result) for result in run.results)
+
+
+def shape_changed(width: int, height: int, result: Result) -> str:
+    """Told where a result has another shape than the picture it was made of."""
+    before, after = width / height, result.width / result.height
+    if abs(before / after - 1) < 0.02:
+        return ""
+    shapes = f"Your picture is {_shape(before)}, the result {_shape(after)}"
+    return f"{shapes}; edges may be cropped or invented."
+
+
+def _shape(ratio: float) -> str:
+    for width, height in ((1, 1), (5, 4), (4, 3), (3, 2), (16, 10), (16, 9), (2, 1), (21, 9)):
+        for one, other in ((width, height), (height, width)):
+            if abs(ratio / (one / other) - 1) < 0.015:
+                return f"{one}:{other}"
+    return f"{ratio:.2f}:1" if ratio >= 1 else f"1:{1 / ratio:.2f}"
+
+
+def status(run: Run | None, usual: float | None = None, *, watching: bool = True) -> str:
+    """The one sentence under the steps; `usual` is what an edit takes here, in seconds."""
     if run is None:
         return "Ready."
     if not watching and not run.is_over:
         return STOPPED_WATCHING
     match run.state:
         case "running":
-            return _running(run)
+            return _running(run, usual)
         case "done":
             if run.edit is None:
                 return f"Fetched in {seconds(run.at)}. That cost nothing."
@@ -193,7 +347,9 @@ def card(run: Run) -> str:
             assert_never(run.state)
 
 
-def _running(run: Run) -> str:
+def _running(run: Run, usual: float | None) -> str:
+    if run.held:
+        return f"Waiting for its turn. {NOTHING_SPENT}"
     if run.waiting is not None:
         return _waiting(run.waiting.trouble, spent=run.in_flight)
     match run.step:
@@ -204,13 +360,20 @@ def _running(run: Run) -> str:
         case "queue":
             if run.prediction is None:
                 return "Handing the edit over."
-            return "Accepted, waiting for its turn."
+            return f"Accepted, waiting for its turn{_usually(usual)}. {_MAY_CLOSE}"
         case "process":
-            return "Being edited. You can close this page: the edit goes on and waits for you here."
+            return f"Working{_usually(usual)}. {_MAY_CLOSE}"
         case "save":
             return "Fetching the result."
         case _:
             assert_never(run.step)
+
+
+_MAY_CLOSE = "You may close this page; the edit goes on."
+
+
+def _usually(seconds_: float | None) -> str:
+    return f", usually about {max(1, round(seconds_))} s" if seconds_ else ""
 
 
 def _waiting(trouble: Trouble, *, spent: bool) -> str:

@@ -1,37 +1,152 @@
 () => {
-  // Seconds tick here and not over the wire: the server sends what was true when it drew, and from
-  // the moment a number is seen first, the browser counts on.
-  const seen = new WeakMap();
+  const all = (query, root = document) => [...root.querySelectorAll(query)];
+  const one = (query, root = document) => root.querySelector(query);
+  const seen_ = new WeakMap();
+
+  // --- Seconds tick here and not over the wire: the server sends what was true when it drew, and
+  // from the moment a number is seen first, the browser counts on.
   const text = (s) => s < 99.95 ? `${s.toFixed(1)} s` : `${Math.floor(Math.round(s) / 60)} min ${String(Math.round(s) % 60).padStart(2, "0")} s`;
-  const since = (element, attribute) => {
-    const drawn = element.getAttribute(attribute);
-    const known = seen.get(element);
-    if (!known || known.drawn !== drawn) seen.set(element, { drawn, at: performance.now() });
-    return (performance.now() - seen.get(element).at) / 1000;
+  const since = (element, value) => {
+    // Gradio reuses elements, and two numbers can be the same: whose it is counts too.
+    const drawn = value + one("#status .ws-steps")?.dataset.stamp;
+    const known = seen_.get(element);
+    if (!known || known.drawn !== drawn) seen_.set(element, { drawn, at: performance.now() });
+    return (performance.now() - seen_.get(element).at) / 1000;
   };
+  const counts = { seconds: (drawn, passed) => drawn + passed, ago: (drawn, passed) => drawn + passed, left: (drawn, passed) => Math.max(0, drawn - passed) };
+  let state = "empty", typed = false;
   const tick = () => {
-    for (const b of document.querySelectorAll("#status [data-seconds]"))
-      b.textContent = text(parseFloat(b.dataset.seconds) + since(b, "data-seconds"));
-    for (const b of document.querySelectorAll("#status [data-left]"))
-      b.textContent = text(Math.max(0, parseFloat(b.dataset.left) - since(b, "data-left")));
+    for (const [name, count] of Object.entries(counts))
+      for (const b of all(`#status [data-${name}]`))
+        b.textContent = text(count(parseFloat(b.dataset[name]), since(b, b.dataset[name]))) + (name === "ago" ? " ago" : "");
+    for (const time of all("#history time:not([data-local])")) {
+      time.dataset.local = "";
+      time.textContent = new Date(time.dateTime).toLocaleString([], { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
+    }
+    const steps = one("#status .ws-steps");
+    if (!steps || steps.dataset.state === state) return;
+    const before = state;
+    state = steps.dataset.state;
+    document.title = steps.dataset.title;
+    if (state === "running") typed = false;
+    // The result gets the focus, unless its person is writing the next words already.
+    if (before === "running" && !typed) one("#results .ws-stage")?.focus({ preventScroll: true });
   };
   setInterval(tick, 100);
+  document.addEventListener("input", (event) => { typed ||= event.isTrusted; }, true);
 
+  // --- Keys
   const press = (id) => {
     const button = document.getElementById(id);
     if (button && !button.disabled && button.checkVisibility()) button.click();
   };
+  const writes = (target) => target.closest?.("input, textarea, [contenteditable]");
   document.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
       event.preventDefault();
       // The text box tells the server its words when they are entered, this key included.
       setTimeout(() => press("edit"), 0);
     }
-    if (event.key === "Escape" && !event.defaultPrevented) press("stop");
+    if (event.key === "Escape" && !event.defaultPrevented && !one(".ws-screen")?.open) press("stop");
+    const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    if (step && one(".ws-screen")?.open) turn(step);
+    else if (step && document.body.classList.contains("ws-show") && !writes(event.target)) another(step);
+    if (event.key.toLowerCase() === "b" && !writes(event.target) && !event.ctrlKey && !event.metaKey) document.body.classList.add("ws-peek");
   }, true);
+  document.addEventListener("keyup", (event) => { if (event.key.toLowerCase() === "b") document.body.classList.remove("ws-peek"); }, true);
+  addEventListener("blur", () => document.body.classList.remove("ws-peek"));
 
   // Gradio takes Shift+Enter for a submission; here it is what it is everywhere: a new line.
   document.addEventListener("keypress", (event) => {
     if (event.key === "Enter" && event.shiftKey && event.target.closest("#prompt")) event.stopPropagation();
   }, true);
+
+  // --- Before and after
+  const wipe = (figure, share) => {
+    const percent = Math.round(Math.min(1, Math.max(0, share)) * 100);
+    figure.style.setProperty("--ws-at", `${percent}%`);
+    figure.classList.toggle("ws-wiped", percent > 0);
+    one(".ws-wipe", figure)?.setAttribute("aria-valuenow", percent);
+  };
+  let held = null;
+  const drag = (event) => {
+    const box = held.getBoundingClientRect();
+    wipe(held, (event.clientX - box.left) / box.width);
+  };
+  document.addEventListener("pointerdown", (event) => {
+    held = event.target.closest("[data-compare] .ws-wipe")?.closest("[data-compare]") ?? null;
+    if (held) { event.preventDefault(); drag(event); one(".ws-wipe", held).focus(); }
+  });
+  document.addEventListener("pointermove", (event) => { if (held) drag(event); });
+  for (const end of ["pointerup", "pointercancel"]) document.addEventListener(end, () => { held = null; });
+  document.addEventListener("keydown", (event) => {
+    const handle = event.target.closest?.(".ws-wipe");
+    const now = Number(handle?.getAttribute("aria-valuenow")) / 100;
+    const to = { ArrowLeft: now - 0.05, ArrowRight: now + 0.05, Home: 0, End: 1 }[event.key];
+    if (handle && to !== undefined) { event.preventDefault(); event.stopPropagation(); wipe(handle.closest("[data-compare]"), to); }
+  });
+
+  // --- Full screen, and the next result by key
+  let at = 0;
+  const open = (index) => {
+    const pictures = all("#results [data-full]"), screen = one(".ws-screen");
+    if (!pictures.length || !screen) return;
+    at = (index + pictures.length) % pictures.length;
+    const picture = one("img", screen);
+    picture.src = pictures[at].dataset.full;
+    picture.alt = pictures[at].alt;
+    for (const button of all(".ws-previous, .ws-next", screen)) button.hidden = pictures.length < 2;
+    if (!screen.open) screen.showModal();
+  };
+  const turn = (step) => open(at + step);
+  const another = (step) => {
+    const cards = all("#history [data-do=open]");
+    const shown = cards.findIndex((card) => card.dataset.run === one("#results [data-run]")?.dataset.run);
+    cards[Math.min(cards.length - 1, Math.max(0, shown + step))]?.click();
+  };
+
+  // --- Small things that need no server
+  const say = (words, add) => {
+    const field = one("#prompt textarea");
+    const value = add ? `${field.value.trimEnd()}${field.value.trim() ? " " : ""}${words}` : words;
+    Object.getOwnPropertyDescriptor(HTMLTextAreaElement.prototype, "value").set.call(field, value);
+    field.dispatchEvent(new Event("input", { bubbles: true }));
+    field.focus();
+  };
+  document.addEventListener("click", async (event) => {
+    const found = (query) => event.target.closest(query);
+    let button;
+    if (found("[data-mention]")) say(`image ${found("[data-mention]").dataset.mention}`, true);
+    else if (found("[data-say]")) say(found("[data-say]").dataset.say, false);
+    else if (found("[data-add]")) one("#inputs input[type=file]")?.click();
+    else if (found("[data-open]")) {
+      const pictures = all("#results [data-full]");
+      open(pictures.indexOf(one("[data-full]", found(".ws-picture"))));
+    } else if ((button = found("[data-screen]"))) {
+      if (button.dataset.screen === "0") one(".ws-screen").close(); else turn(Number(button.dataset.screen));
+    } else if (event.target.matches(".ws-screen")) event.target.close();
+    else if ((button = found("[data-copy]"))) {
+      await navigator.clipboard.writeText(button.dataset.copy);
+      button.classList.add("ws-copied");
+      setTimeout(() => button.classList.remove("ws-copied"), 1500);
+    }
+  });
+
+  // --- Pictures from anywhere on the page: dropped beside the field, or pasted outside of it
+  const hand = (files, event) => {
+    const pictures = [...files].filter((file) => file.type.startsWith("image/") || /\.(heic|heif)$/i.test(file.name));
+    const field = one("#inputs input[type=file]");
+    if (!pictures.length || !field) return;
+    event.preventDefault();
+    event.stopPropagation();
+    const transfer = new DataTransfer();
+    for (const file of pictures) transfer.items.add(file);
+    field.files = transfer.files;
+    field.dispatchEvent(new Event("change", { bubbles: true }));
+  };
+  document.addEventListener("dragover", (event) => event.preventDefault());
+  document.addEventListener("drop", (event) => { if (!event.target.closest("#inputs")) hand(event.dataTransfer.files, event); });
+  document.addEventListener("paste", (event) => hand(event.clipboardData.files, event), true);
+
+  if (new URLSearchParams(location.search).get("show") === "1") document.body.classList.add("ws-show");
 }

@@ -1,0 +1,141 @@
+"""What is shown of pictures: thumbnails, sizes that fit the screen, and the picture as it was sent.
+
+Everything here blocks. What was worked out once is kept, by what the file system knows of a file:
+so the picture of a run, a second name of what was dropped, is not worked out anew.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from dataclasses import dataclass, field
+from functools import lru_cache
+from io import BytesIO
+from pathlib import Path
+
+from gradio.processing_utils import save_bytes_to_cache, save_file_to_cache
+from gradio.utils import get_upload_folder
+from PIL import Image
+
+from wavespeed import InvalidEdit, prepare
+
+from .recipe import Recipe, read
+
+SCREEN = 1600
+"""Pixels on the long edge: all that a screen shows of the stage."""
+CARD = 448
+"""The same of a card in the history, at twice its width for sharp screens."""
+THUMB = 192
+LIGHT = 300_000
+"""Bytes; a smaller file is shown as it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A picture that someone dropped: what it looks like, what will be sent of it, or why not."""
+
+    thumb: str
+    """A data URI; empty where there is nothing to see."""
+    said: str
+    trouble: str
+    recipe: Recipe | None
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A picture as the service got it."""
+
+    file: Path
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """The same bytes, under whatever name."""
+
+    device: int
+    inode: int
+    size: int
+    changed_ns: int
+    path: Path = field(compare=False)
+
+    @classmethod
+    def at(cls, path: Path) -> _File:
+        try:
+            stat = path.stat()
+        except OSError:
+            return cls(0, 0, 0, 0, path)
+        return cls(stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, path)
+
+
+def look(path: Path) -> Seen:
+    """All that is told of a picture before it is sent; raises nothing."""
+    return _look(_File.at(path))
+
+
+def sent(path: Path) -> Sent | None:
+    """The picture upright, as it was sent; None where the file is gone."""
+    return _sent(_File.at(path))
+
+
+@lru_cache(maxsize=2000)
+def _look(file: _File) -> Seen:
+    path = file.path
+    try:
+        image = prepare(path)
+    except InvalidEdit as error:
+        return Seen("", "", str(error), None)
+    with Image.open(BytesIO(image.content)) as picture:
+        thumb = _encoded(picture, THUMB)
+    said = str(image.changes)
+    return Seen(f"data:image/jpeg;base64,{b64encode(thumb).decode()}", said, "", read(path))
+
+
+@lru_cache(maxsize=2000)
+def fitting(path: Path, edge: int = SCREEN) -> Path | None:
+    """A copy in Gradio's cache, no larger than is needed; None where the file is gone."""
+    try:
+        if path.stat().st_size <= LIGHT:
+            return original(path)
+        with Image.open(path) as picture:
+            if picture.has_transparency_data and max(picture.size) <= edge:
+                return original(path)
+            content = _encoded(picture, edge)
+    except OSError:
+        return None
+    return Path(save_bytes_to_cache(content, f"{path.stem}-{edge}.jpg", get_upload_folder()))
+
+
+@lru_cache(maxsize=2000)
+def original(path: Path) -> Path | None:
+    """The file itself in Gradio's cache, at an address nobody can guess; None where it is gone."""
+    try:
+        return Path(save_file_to_cache(path, get_upload_folder()))
+    except OSError:
+        return None
+
+
+@lru_cache(maxsize=1000)
+def _sent(picture_file: _File) -> Sent | None:
+    try:
+        image = prepare(picture_file.path)
+    except InvalidEdit:
+        return None
+    with Image.open(BytesIO(image.content)) as picture:
+        content = _encoded(picture, SCREEN)
+    name = f"{Path(image.name).stem}-sent.jpg"
+    file = Path(save_bytes_to_cache(content, name, get_upload_folder()))
+    return Sent(file, *image.changes.size)
+
+
+def _encoded(picture: Image.Image, edge: int) -> bytes:
+    """A JPEG that is at most `edge` long; what is transparent becomes white."""
+    picture.draft("RGB", (edge, edge))
+    picture.thumbnail((edge, edge), Image.Resampling.HAMMING)
+    if picture.has_transparency_data:
+        with_alpha = picture.convert("RGBA")
+        picture = Image.new("RGB", picture.size, "white")
+        picture.paste(with_alpha, mask=with_alpha)
+    buffer = BytesIO()
+    picture.convert("RGB").save(buffer, "JPEG", quality=85)
+    return buffer.getvalue()

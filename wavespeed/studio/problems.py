@@ -1,0 +1,177 @@
+"""Errors in words, made in one place: what happened, whether it cost money, what to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from wavespeed import (
+    AmbiguousSubmit,
+    BadKey,
+    EditFailed,
+    EditOverdue,
+    InactiveKey,
+    InvalidEdit,
+    Moderated,
+    NoCredit,
+    NotAllowed,
+    NotUnderstood,
+    RateLimited,
+    Refused,
+    ServiceDown,
+    Unreachable,
+    WaveSpeedError,
+)
+
+from .errors import Interrupted, KeyNeeded, Overspent, Unsaved
+from .run import Run, Trouble
+from .words import (
+    CHANGE_IT,
+    CHECK_AGAIN,
+    EDIT,
+    FETCH_AGAIN,
+    FETCH_FREE,
+    LOOK_AGAIN,
+    NOTHING_SPENT,
+    REFUND,
+    UNKNOWN_SPENT,
+    dollars,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """An error for a person, always in this order; `details` is what a developer asks for."""
+
+    what: str
+    money: str
+    advice: str
+    details: str
+
+
+def problem(run: Run) -> Problem:
+    """The one function that makes words of an error."""
+    trouble = run.error or Trouble("WaveSpeedError", "")
+    what, advice = _BY_NAME.get(trouble.kind, _BROKEN)
+    if trouble.kind == KeyNeeded.__name__:
+        advice = (
+            f"Enter your key again, then press {EDIT if trouble.spent == 'no' else LOOK_AGAIN}."
+        )
+    elif trouble.spent == "yes" and trouble.prediction_id:
+        advice = _PAID  # Never advise to pay again for what exists.
+    if run.edit is None:
+        advice = "Check the id and the key; WaveSpeed keeps results for 7 days."
+    # An empty sentence means that the error's own is made for people.
+    return Problem(what or trouble.message, _money(run, trouble), advice, _details(run, trouble))
+
+
+_KEPT = "Your pictures and words are still here."
+_SENTENCES: dict[type[WaveSpeedError], tuple[str, str]] = {
+    InvalidEdit: ("", CHANGE_IT),
+    AmbiguousSubmit: (
+        "We don't know whether WaveSpeed accepted this. Nothing was sent again.",
+        "Look again in a minute, or send it again; that may cost the price a second time.",
+    ),
+    EditOverdue: ("", "Check again; that costs nothing."),
+    EditFailed: ("", f"Change the prompt or a picture, or try again. {_KEPT}"),
+    Moderated: (
+        "The prompt or a picture was refused by content moderation.",
+        "Change the prompt or the picture; repeating does not help.",
+    ),
+    NoCredit: (
+        "The WaveSpeed account is out of credit.",
+        f"Top up at wavespeed.ai, then press Edit again. {_KEPT}",
+    ),
+    BadKey: (
+        "WaveSpeed does not accept the API key.",
+        "Check the key at wavespeed.ai; one made before the first top-up is not active.",
+    ),
+    InactiveKey: (
+        "The API key is not active yet.",
+        "A key becomes active with the account's first top-up at wavespeed.ai.",
+    ),
+    NotAllowed: ("This WaveSpeed account may not do this.", "Ask WaveSpeed's support."),
+    RateLimited: (
+        "WaveSpeed asks for a longer pause than a minute.",
+        f"Try again later. {_KEPT}",
+    ),
+    ServiceDown: (
+        "WaveSpeed has trouble at the moment.",
+        f"Try again in a few minutes. {_KEPT}",
+    ),
+    Refused: ("", f"Change the edit or try again later. {_KEPT}"),
+    Unreachable: ("WaveSpeed can't be reached.", f"Check the network, then try again. {_KEPT}"),
+    NotUnderstood: (
+        "WaveSpeed's answer was not understood.",
+        "Try again; if it comes back, report the details.",
+    ),
+    Overspent: ("", f"Come back then. {_KEPT}"),
+    KeyNeeded: ("", ""),
+    Interrupted: ("", "Press Edit to send it now."),
+    Unsaved: ("", "Make room on the disk, then fetch it again; that costs nothing."),
+}
+_BY_NAME = {kind.__name__: sentences for kind, sentences in _SENTENCES.items()}
+_BROKEN = ("Something went wrong in the studio.", "Try again; the log knows more by the id below.")
+
+
+# What a task that was accepted can end in; the service refunds these.
+_TASKS_END = {kind.__name__ for kind in (EditFailed, Moderated, NoCredit, ServiceDown)}
+_PAID = "It is paid for and stays at WaveSpeed for 7 days: fetching it costs nothing."
+
+
+def _money(run: Run, trouble: Trouble) -> str:
+    if run.edit is None:
+        return FETCH_FREE
+    if trouble.spent == "unknown" and trouble.prediction_id and trouble.kind in _TASKS_END:
+        return REFUND
+    if trouble.spent == "no":
+        return NOTHING_SPENT
+    if trouble.spent == "unknown":
+        return UNKNOWN_SPENT
+    return f"The edit was accepted and costs {dollars(run.price_usd)}."
+
+
+def _details(run: Run, trouble: Trouble) -> str:
+    status = f"status {trouble.status}" if trouble.status is not None else ""
+    code = f"code {trouble.code}" if trouble.code is not None else ""
+    parts = [
+        f"run {run.id}",
+        f"prediction {trouble.prediction_id}" if trouble.prediction_id else "",
+        trouble.kind,
+        ", ".join(part for part in (status, code) if part),
+        trouble.message,
+    ]
+    return "\n".join(part for part in parts if part)
+
+
+def actions(run: Run) -> list[tuple[str, str]]:
+    """What can be done about a run that did not end well, as (action, label)."""
+    if run.state == "unknown":
+        send = f"Send again (may cost another {dollars(run.price_usd)})"
+        # One with an id is there for certain, and only its key is missing.
+        return [("again", LOOK_AGAIN)] + ([] if run.prediction else [("resend", send)])
+    if run.state == "done" or not run.is_over or run.edit is None:
+        return []
+    retry = [("resend", f"Try again {dollars(run.price_usd)}")]
+    if run.error is None or run.prediction is None or run.error.spent == "no":
+        # What can't be sent as it is has to be changed first.
+        return [] if run.error and run.error.kind == InvalidEdit.__name__ else retry
+    if run.error.kind in _TASKS_END:
+        return retry
+    return [("again", FETCH_AGAIN if run.prediction.outputs else CHECK_AGAIN)]
+
+
+def not_deleted(error: WaveSpeedError) -> str:
+    """Said when the service would not delete."""
+    what = _BY_NAME.get(type(error).__name__, _BROKEN)[0] or str(error)
+    return f"{what} Nothing was deleted."
+
+
+def not_fetched(error: WaveSpeedError) -> str:
+    """Said when an id leads to nothing."""
+    return f"{_BY_NAME.get(type(error).__name__, _BROKEN)[0] or error} {FETCH_FREE}"
+
+
+def key_trouble(error: WaveSpeedError) -> str:
+    """Said beside a key that does not work, as soon as it was entered."""
+    what, advice = _BY_NAME.get(type(error).__name__, _BROKEN)
+    return f"{what or error} {advice}"
