@@ -160,10 +160,10 @@ def build(
             "api_visibility": "private",
         }
         editing = edit.click(do.start, [*fields, *options, visitor, group], shown, **ours)
-        acting = results.click(
-            do.act, [group, own, price, visitor, revealed], [*fields, *shown], **ours
-        )
-        arriving = page.load(do.arrive, visitor, [visitor, *fields, *shown], **ours)
+        acting = results.click(do.act, [group, own, price, visitor, revealed], shown, **ours)
+        coming = page.load(do.come, visitor, [visitor, *fields], **ours)
+        arriving = coming.then(do.arrive, visitor, shown, **ours)
+        taking = results.click(do.take, [visitor, revealed], fields, **ours)
         fetching = gr.on(
             [fetch.click, wanted.submit],
             past.fetch,
@@ -177,22 +177,18 @@ def build(
         for event in (*watching, halting):
             event.then(past.remember, *remembered, **ours).then(past.tally, *summed, **ours)
         page.load(past.remember, *remembered, **ours).then(past.tally, *summed, **ours)
-        history.click(
-            past.browse,
-            [visitor, place, own],
-            [*fields, place, history, *shown],
-            **ours,
-        ).then(past.tally, *summed, **ours)
-        gr.on(
-            [inputs.change, prompt.blur],
-            past.look_at,
-            [*fields, visitor],
-            [strip, hint],
-            **ours,
+        browsing = history.click(
+            past.browse, [visitor, place, own], [*fields, place, history, *shown], **ours
         )
-        strip.click(past.restore, [inputs, visitor], [*fields, inputs_note], **ours)
+        browsing.then(past.tally, *summed, **ours)
+        restoring = strip.click(past.restore, [inputs, visitor], [*fields, inputs_note], **ours)
+        # A gallery that the server fills for the first time does not say that it has changed.
+        looked = ([*fields, visitor], [strip, hint])
+        for event in (coming, taking, browsing, restoring):
+            event.then(past.look_at, *looked, **ours)
+        gr.on([inputs.change, prompt.blur], past.look_at, *looked, **ours)
         gr.on(
-            [inputs.change, prompt.change, variants.change, shortcut.change],
+            [inputs.change, prompt.change, variants.change, shortcut.change, strip.change],
             None,
             [*fields, variants],
             edit,

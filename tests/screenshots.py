@@ -26,7 +26,7 @@ def done(page: Page) -> None:
     page.locator("#inputs input[type=file]").first.set_input_files(files)
     page.locator("#prompt textarea").fill("Make it black and white with a strong contrast")
     page.locator("#edit").click()
-    expect(page.locator("#results img")).to_be_visible(timeout=20_000)
+    expect(page.locator("#results .ws-after")).to_be_visible(timeout=20_000)
     take(page, "page")
 
 

@@ -28,7 +28,7 @@ def page(app: App, browser: Browser) -> Iterator[Page]:
 
 
 def see_result(page: Page, prompt: str) -> None:
-    picture = page.locator("#results img")
+    picture = page.locator("#results .ws-after")
     expect(picture).to_have_attribute("alt", f"Result: {prompt}", timeout=20_000)
     expect(page.locator("#prompt textarea")).to_have_value(prompt)
 
@@ -45,7 +45,7 @@ def test_a_reload_in_the_middle_picks_the_edit_up_where_it_was(app: App, page: P
     expect(page.locator("#stop")).to_be_visible()
     with tab(page.context, app.url) as second:
         expect(second.locator("#status .ws-run")).to_be_visible()
-        expect(second.locator("#results img")).to_be_visible(timeout=30_000)
+        expect(second.locator("#results .ws-after")).to_be_visible(timeout=30_000)
     see_result(page, "sepia [[slow]]")
 
 
@@ -62,7 +62,9 @@ def test_another_visitor_sees_nothing_of_it(app: App, browser: Browser, page: Pa
     ask(page, "cool")
     see_result(page, "cool")
     with visit(browser, app.url) as other:
-        expect(other.locator("#results")).to_contain_text("Your result appears here")
+        expect(other.locator("#results")).to_contain_text(
+            "Drop, paste or take one to four pictures"
+        )
         expect(other.locator("#history li")).to_have_count(0)
         expect(other.locator("#prompt textarea")).to_have_value("")
 
@@ -99,7 +101,7 @@ def test_the_history_opens_reuses_and_deletes(page: Page) -> None:
     expect(cards.first).to_contain_text("$0.02")
 
     cards.nth(1).get_by_role("button", name="Open").click()
-    expect(page.locator("#results img")).to_have_attribute("alt", "Result: mirror")
+    expect(page.locator("#results .ws-after")).to_have_attribute("alt", "Result: mirror")
     cards.nth(1).get_by_role("button", name="Use again").click()
     expect(page.locator("#prompt textarea")).to_have_value("mirror")
     cards.first.get_by_role("button", name="Use as input").click()

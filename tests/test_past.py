@@ -36,7 +36,7 @@ def page(app: App, browser: Browser) -> Iterator[Page]:
 
 
 def see(page: Page, prompt: str) -> None:
-    picture = page.locator("#results img")
+    picture = page.locator("#results .ws-after")
     expect(picture).to_have_attribute("alt", f"Result: {prompt}", timeout=20_000)
 
 
@@ -97,7 +97,7 @@ def test_a_result_dropped_onto_the_page_brings_its_prompt_and_pictures_back(
     page.get_by_label("Clear").first.click()
     page.locator("#prompt textarea").fill("something else")
     drop(page, file)
-    expect(page.locator("#recipes")).to_contain_text("with “take the light of <b>the second</b>”")
+    expect(page.locator("#strip")).to_contain_text("with “take the light of <b>the second</b>”")
     page.get_by_role("button", name="Use its prompt and pictures").click()
 
     expect(page.locator("#prompt textarea")).to_have_value("take the light of <b>the second</b>")
@@ -117,7 +117,9 @@ def test_a_stranger_gets_the_prompt_and_puts_the_pictures_in_order(
         drop(other, file, PHOTOS / "rocket.jpg")
         other.get_by_role("button", name="Use its prompt and pictures").click()
         expect(other.locator("#prompt textarea")).to_have_value("make it grey")
-        expect(other.locator("#recipes")).to_contain_text("Picture 1 of that edit can't be found")
+        expect(other.locator("#inputs-note")).to_contain_text(
+            "Picture 1 of that edit can't be found"
+        )
         expect(other.locator("#inputs img")).to_have_count(1)
 
 

@@ -15,7 +15,7 @@ from wavespeed import Edit, InvalidEdit
 from . import pieces, words
 from .run import Run
 from .runner import Runner
-from .views import Files, Shown, Views, copies, fields_of, nothing, refuse
+from .views import Files, Shown, Views, copies, fields_of, refuse
 from .visitors import ClientOf, known
 
 MOST_VARIANTS = 4
@@ -105,33 +105,36 @@ class Handlers:
         before: frozenset[str],
         event: gr.EventData,
         request: gr.Request,
-    ) -> AsyncGenerator[tuple[Any, ...]]:
-        """A button among the results or the examples."""
-        who, stay = known(who), (gr.skip(), gr.skip())
-        if event.do == "example":
-            yield *await self._example(int(event.index)), *nothing()
-            return
-        run = await self._runner.get(str(event.run or current or ""), who)
+    ) -> AsyncGenerator[Shown]:
+        """A button among the results; those that only fill the fields are `take`'s."""
+        run = await self._runner.get(str(event.run or current or ""), who := known(who))
         if run is None:
             return
         match event.do:
-            case "turn":
-                if not is_showcase(request):
-                    turned = before ^ {pieces.key(run, int(event.index))}
-                    yield *stay, *await self._views.show(await self._group(current, who), turned)
-            case "input":
-                if not self._views.is_covered(run, int(event.index), before):
-                    pictures = await copies([run.results[int(event.index)].path])
-                    yield pictures, gr.skip(), *nothing()
-            case "original":
-                pictures, _ = await fields_of(run)
-                yield pictures, gr.skip(), *nothing()
+            case "turn" if not is_showcase(request):
+                turned = before ^ {pieces.key(run, int(event.index))}
+                yield await self._views.show(await self._group(current, who), turned)
             case "version":
-                yield *stay, *await self._views.show([run], before)
-            case _:
+                tip = await self._runner.get(str(event.tip or ""), who)
+                yield await self._views.show([run], before, tip=tip)
+            case "again" | "resend":
                 async with aclosing(self._ask(run, event.do, key, price, who, request)) as views:
                     async for view in views:
-                        yield *stay, *view
+                        yield view
+
+    async def take(
+        self, who: str | None, before: frozenset[str], event: gr.EventData
+    ) -> tuple[Any, Any]:
+        """What a button among the results or the examples puts into the fields; spends nothing."""
+        if event.do == "example":
+            return await self._example(int(event.index))
+        run = await self._runner.get(str(event.run or ""), known(who))
+        if run is not None and event.do == "original":
+            return (await fields_of(run))[0], gr.skip()
+        index = int(event.index)
+        if run is None or event.do != "input" or self._views.is_covered(run, index, before):
+            return gr.skip(), gr.skip()
+        return await copies([run.results[index].path]), gr.skip()
 
     async def _ask(
         self, run: Run, do: str, key: str | None, price: float, who: str, request: gr.Request
@@ -165,16 +168,19 @@ class Handlers:
         run = await self._runner.get(current or "", who)
         return await self._runner.group(run) if run else []
 
-    async def arrive(self, who: str | None, request: gr.Request) -> AsyncGenerator[tuple[Any, ...]]:
-        """A page is opened or reloaded: its visitor's last edit is where it was."""
-        who = known(who)
-        last = next(iter(await self._runner.history(who, most=1)), None)
+    async def come(self, who: str | None) -> tuple[str, Any, Any]:
+        """A page is opened or reloaded: its visitor's last pictures and words are still there."""
+        last = next(iter(await self._runner.history(who := known(who), most=1)), None)
+        return who, *await fields_of(last)
+
+    async def arrive(self, who: str | None, request: gr.Request) -> AsyncGenerator[Shown]:
+        """And the last edit is where it was."""
+        last = next(iter(await self._runner.history(known(who), most=1)), None)
         runs = await self._runner.group(last) if last else []
-        pictures, text = await fields_of(last)
-        yield who, pictures, text, *await self._views.show(runs)
+        yield await self._views.show(runs)
         going = [run for run in runs if not run.is_over]
         if going:
             note, group = words.picked_up(going[0]), going[0].group or going[0].id
             async with aclosing(self.look(group, request, note)) as views:
                 async for view in views:
-                    yield *(gr.skip() for _ in range(3)), *view
+                    yield view

@@ -12,7 +12,7 @@ import gradio as gr
 
 from wavespeed import MAX_IMAGES, InvalidEdit, WaveSpeedError
 
-from . import pieces, previews, problems, words
+from . import captions, pieces, previews, problems, words
 from .account import Account
 from .outputs import sha256
 from .recipe import Recipe
@@ -91,7 +91,7 @@ class Past:
         paths = [Path(path) for path, _ in files or []]
         seen = await asyncio.to_thread(lambda: [previews.look(path) for path in paths])
         covers = [await self._cover(picture.recipe, known(who)) for picture in seen]
-        return pieces.strip(paths, seen, covers), pieces.hint(words.named(prompt, len(paths)))
+        return pieces.strip(paths, seen, covers), pieces.hint(captions.named(prompt, len(paths)))
 
     async def _cover(self, recipe: Recipe | None, who: str) -> str | None:
         """Of an input that is a flagged result itself."""
@@ -131,7 +131,7 @@ class Past:
             Path(path) for number, (path, _) in enumerate(files or []) if number != event.index
         ]
         pictures, missing = await asyncio.to_thread(in_order, paths, recipe)
-        note = pieces.note(words.missing(missing)) if missing else ""
+        note = pieces.note(captions.missing(missing)) if missing else ""
         # With none of them there, the result itself stays: it can be edited on.
         return ([str(path) for path in pictures] or gr.skip()), recipe.prompt, note
 

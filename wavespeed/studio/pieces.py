@@ -19,7 +19,7 @@ import jinja2
 
 from wavespeed import BASE_URL, MAX_IMAGES, MODEL
 
-from . import problems, words
+from . import captions, problems, words
 from .previews import Seen, Sent, look
 from .run import STEPS, Run, Step
 
@@ -33,7 +33,12 @@ _templates = jinja2.Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_templates.globals |= {"words": words, "problems": problems, "MAX_IMAGES": MAX_IMAGES}
+_templates.globals |= {
+    "words": words,
+    "captions": captions,
+    "problems": problems,
+    "MAX_IMAGES": MAX_IMAGES,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +219,7 @@ def results(
 def _item(run: Run, shot: Shot) -> dict[str, object]:
     result, before = run.results[shot.index], shot.before
     output = run.prediction.outputs[shot.index] if run.prediction else None
-    shape = words.shape_changed(before.width, before.height, result) if before else ""
+    shape = captions.shape_changed(before.width, before.height, result) if before else ""
     return {
         "index": shot.index,
         "result": result,

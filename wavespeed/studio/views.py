@@ -47,9 +47,11 @@ class Views:
         watching: bool = True,
         note: str = "",
         keep: bool = False,
+        tip: Run | None = None,
     ) -> Shown:
         """The page for runs that belong together. The only place that knows the order of the
-        output components. `keep` leaves an older result where it is until there is a new one."""
+        output components. `keep` leaves an older result where it is until there is a new one;
+        `tip` is the newest version, where an older one is looked at."""
         busy = watching and any(not run.is_over for run in runs)
         ages = [(datetime.now(UTC) - run.started_at).total_seconds() for run in runs]
         in_flight = any(run.in_flight for run in runs if not run.is_over)
@@ -59,7 +61,7 @@ class Views:
             runs[0].group or runs[0].id if runs else None,
             revealed,
             pieces.status(runs, ages, self._runner.usual, watching=watching, note=note),
-            gr.skip() if keep and waits else await self.stage(runs, revealed),
+            gr.skip() if keep and waits else await self.stage(runs, revealed, tip),
             gr.update(visible="hidden" if busy else True),
             gr.update(
                 visible=True if busy else "hidden",
@@ -68,14 +70,19 @@ class Views:
             *notes(trouble),
         )
 
-    async def stage(self, runs: Sequence[Run], revealed: frozenset[str]) -> str:
+    async def stage(
+        self, runs: Sequence[Run], revealed: frozenset[str], tip: Run | None = None
+    ) -> str:
         """The pictures of runs, or their errors, or an invitation."""
         versions = await self._versions(runs[0]) if runs else []
-        return await asyncio.to_thread(self._drawn, runs, revealed, versions)
+        line = await self._versions(tip) if tip else versions
+        return await asyncio.to_thread(self._drawn, runs, revealed, versions, line)
 
-    def _drawn(self, runs: Sequence[Run], revealed: frozenset[str], versions: list[Run]) -> str:
+    def _drawn(
+        self, runs: Sequence[Run], revealed: frozenset[str], versions: list[Run], line: list[Run]
+    ) -> str:
         shots = [self._shots(run, revealed, versions) for run in runs]
-        strip = self._strip(versions) if len(runs) == 1 and len(versions) > 1 else []
+        strip = self._strip(line) if len(runs) == 1 and len(line) > 1 else []
         pending = ["" if run.is_over else self._pending(run, versions) for run in runs]
         return pieces.results(runs, shots, strip, pending, hides=self.nsfw == "hide")
 

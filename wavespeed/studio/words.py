@@ -5,7 +5,6 @@ What happened, whether it cost money, what to do. No codes, no "please", no excl
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -176,28 +175,6 @@ def again(price_usd: float) -> str:
     return f"Again {dollars(price_usd)}"
 
 
-def role(number: int) -> str:
-    """What a picture is for, by its place from 1."""
-    return f"{number} {'Edited' if number == 1 else 'Reference'}"
-
-
-def mention(number: int) -> str:
-    """What a click on a picture does."""
-    return f"Put “image {number}” into the prompt"
-
-
-def move_left(number: int) -> str:
-    return f"Move picture {number} forward"
-
-
-def move_right(number: int) -> str:
-    return f"Move picture {number} back"
-
-
-def remove(number: int) -> str:
-    return f"Take picture {number} away"
-
-
 def variant(number: int) -> str:
     return f"Variant {number}"
 
@@ -205,26 +182,6 @@ def variant(number: int) -> str:
 def version(number: int) -> str:
     """A step of the way from the original, 0."""
     return f"Version {number}" if number else "Original"
-
-
-_ORDINALS = {"first": 1, "second": 2, "third": 3, "fourth": 4, "fifth": 5}
-_NAMED = re.compile(
-    rf"\b(?:(?:image|picture|photo) ?#?(\d{{1,2}})|({'|'.join(_ORDINALS)}) (?:image|picture))\b",
-    re.IGNORECASE,
-)
-
-
-def named(prompt: str, count: int) -> str:
-    """Told where a prompt names a picture that is not there."""
-    found = {
-        int(digits) if digits else _ORDINALS[word.lower()]
-        for digits, word in _NAMED.findall(prompt)
-    }
-    missing = sorted(number for number in found if number > count or number < 1)
-    if not missing or not count:
-        return ""
-    there = "there is only one" if count == 1 else f"there are {count}"
-    return f"The prompt names image {', '.join(map(str, missing))}; {there}."
 
 
 def tab_title(state: str) -> str:
@@ -255,23 +212,6 @@ def asked(run: Run) -> str:
 def got(run: Run) -> str:
     """What came back."""
     return "; ".join(facts(result) for result in run.results)
-
-
-def shape_changed(width: int, height: int, result: Result) -> str:
-    """Told where a result has another shape than the picture it was made of."""
-    before, after = width / height, result.width / result.height
-    if abs(before / after - 1) < 0.02:
-        return ""
-    shapes = f"Your picture is {_shape(before)}, the result {_shape(after)}"
-    return f"{shapes}; edges may be cropped or invented."
-
-
-def _shape(ratio: float) -> str:
-    for width, height in ((1, 1), (5, 4), (4, 3), (3, 2), (16, 10), (16, 9), (2, 1), (21, 9)):
-        for one, other in ((width, height), (height, width)):
-            if abs(ratio / (one / other) - 1) < 0.015:
-                return f"{one}:{other}"
-    return f"{ratio:.2f}:1" if ratio >= 1 else f"1:{1 / ratio:.2f}"
 
 
 def status(run: Run | None, usual: float | None = None, *, watching: bool = True) -> str:
@@ -314,20 +254,6 @@ def session(edits: int, spent: float) -> str:
 def balance(usd: float) -> str:
     """What the account holds, for its owner."""
     return f"Balance {dollars(usd)}"
-
-
-def recipe(prompt: str) -> str:
-    """Said of a picture that has its recipe in it."""
-    prompt = " ".join(prompt.split())
-    return f"Made here with “{prompt if len(prompt) <= 120 else prompt[:119] + '…'}”."
-
-
-def missing(numbers: list[int]) -> str:
-    """Said when a recipe's pictures are not all here."""
-    which = ", ".join(map(str, numbers))
-    return (
-        f"Picture{'s' * (len(numbers) > 1)} {which} of that edit can't be found; drop them again."
-    )
 
 
 def card(run: Run) -> str:

@@ -2,5 +2,5 @@
 // the server this way, one at a time.
 element.addEventListener("click", (event) => {
   const button = event.target.closest("[data-do]");
-  if (button) trigger("click", { do: button.dataset.do, index: Number(button.dataset.index || 0), run: button.dataset.run || "" });
+  if (button) trigger("click", { do: button.dataset.do, index: Number(button.dataset.index || 0), run: button.dataset.run || "", tip: button.dataset.tip || "" });
 });

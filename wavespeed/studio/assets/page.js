@@ -2,6 +2,7 @@
   const all = (query, root = document) => [...root.querySelectorAll(query)];
   const one = (query, root = document) => root.querySelector(query);
   const seen_ = new WeakMap();
+  const root = () => one("main") ?? document.body;  // Gradio's scope for style sheets begins above it.
 
   // --- Seconds tick here and not over the wire: the server sends what was true when it drew, and
   // from the moment a number is seen first, the browser counts on.
@@ -50,11 +51,11 @@
     if (event.key === "Escape" && !event.defaultPrevented && !one(".ws-screen")?.open) press("stop");
     const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
     if (step && one(".ws-screen")?.open) turn(step);
-    else if (step && document.body.classList.contains("ws-show") && !writes(event.target)) another(step);
-    if (event.key.toLowerCase() === "b" && !writes(event.target) && !event.ctrlKey && !event.metaKey) document.body.classList.add("ws-peek");
+    else if (step && root().classList.contains("ws-show") && !writes(event.target)) another(step);
+    if (event.key.toLowerCase() === "b" && !writes(event.target) && !event.ctrlKey && !event.metaKey) root().classList.add("ws-peek");
   }, true);
-  document.addEventListener("keyup", (event) => { if (event.key.toLowerCase() === "b") document.body.classList.remove("ws-peek"); }, true);
-  addEventListener("blur", () => document.body.classList.remove("ws-peek"));
+  document.addEventListener("keyup", (event) => { if (event.key.toLowerCase() === "b") root().classList.remove("ws-peek"); }, true);
+  addEventListener("blur", () => root().classList.remove("ws-peek"));
 
   // Gradio takes Shift+Enter for a submission; here it is what it is everywhere: a new line.
   document.addEventListener("keypress", (event) => {
@@ -148,5 +149,5 @@
   document.addEventListener("drop", (event) => { if (!event.target.closest("#inputs")) hand(event.dataTransfer.files, event); });
   document.addEventListener("paste", (event) => hand(event.clipboardData.files, event), true);
 
-  if (new URLSearchParams(location.search).get("show") === "1") document.body.classList.add("ws-show");
+  if (new URLSearchParams(location.search).get("show") === "1") root().classList.add("ws-show");
 }

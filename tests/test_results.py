@@ -1,0 +1,203 @@
+"""A result is looked at, compared, gone on from; several stand side by side."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.apps import App, served
+from tests.conftest import PHOTOS
+from tests.visits import ask, visit
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    with served(tmp_path_factory.mktemp("app")) as app:
+        yield app
+
+
+@pytest.fixture
+def page(app: App, browser: Browser) -> Iterator[Page]:
+    with visit(browser, app.url) as page:
+        yield page
+
+
+def see(page: Page, prompt: str) -> None:
+    picture = page.locator("#results .ws-after")
+    expect(picture).to_have_attribute("alt", f"Result: {prompt}", timeout=20_000)
+    expect(page.locator("#edit")).to_be_visible()
+
+
+def made(page: Page, prompt: str, *files: Path) -> None:
+    ask(page, prompt, *files)
+    see(page, prompt)
+
+
+def ready(page: Page) -> None:
+    """Gradio has put the fields where they belong."""
+    expect(page.locator("#strip .ws-pick")).to_have_count(1)
+
+
+def test_the_old_result_stays_pale_until_the_new_file_is_there(page: Page) -> None:
+    made(page, "sepia")
+    page.locator("#prompt textarea").fill("invert [[slow]]")
+    before = page.locator(".ws-stage").bounding_box()
+    page.locator("#edit").click()
+    expect(page.locator("#status .ws-run")).to_be_visible()
+    expect(page.locator("#results .ws-after")).to_have_attribute("alt", "Result: sepia")
+    expect(page.locator("#results .ws-picture")).to_have_css("opacity", "0.35")
+    assert page.locator(".ws-stage").bounding_box() == before
+    expect(page).to_have_title("Editing… · Image edit")
+    expect(page.locator("#status")).to_contain_text("You may close this page")
+
+
+def test_the_status_says_what_is_usual_and_when_it_was_last_heard_of(page: Page) -> None:
+    for prompt in ("sepia", "warm", "cool"):
+        made(page, prompt) if prompt == "sepia" else again(page, prompt)
+    page.locator("#prompt textarea").fill("invert [[slow]]")
+    page.locator("#edit").click()
+    expect(page.locator("#status")).to_contain_text(
+        re.compile(r"Working, usually about \d+ s\."), timeout=10_000
+    )
+    expect(page.locator("#status .ws-heard")).to_contain_text(re.compile(r"heard of it [\d.]+ s"))
+
+
+def again(page: Page, prompt: str) -> None:
+    page.locator("#prompt textarea").fill(prompt)
+    page.locator("#edit").click()
+    see(page, prompt)
+
+
+def test_before_and_after_by_pointer_and_by_key(page: Page) -> None:
+    made(page, "sepia")
+    handle = page.get_by_role("slider", name="Compare with the picture before")
+    expect(handle).to_have_attribute("aria-valuenow", "0")
+    box = page.locator("#results .ws-picture").bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 20, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.up()
+    expect(handle).to_have_attribute("aria-valuenow", "50")
+    handle.press("ArrowRight")
+    expect(handle).to_have_attribute("aria-valuenow", "55")
+    handle.press("Home")
+    expect(handle).to_have_attribute("aria-valuenow", "0")
+
+    old = page.locator("#results .ws-before")
+    assert old.evaluate("image => image.decode().then(() => image.naturalWidth)") == 600
+    hidden = old.evaluate("image => getComputedStyle(image).clipPath")
+    page.keyboard.down("b")
+    assert old.evaluate("image => getComputedStyle(image).clipPath") == "none"
+    page.keyboard.up("b")
+    assert old.evaluate("image => getComputedStyle(image).clipPath") == hidden
+
+
+def test_another_shape_is_told(page: Page) -> None:
+    made(page, "crop to a square")
+    expect(page.locator(".ws-shape")).to_have_text(
+        "Your picture is 3:2, the result 1:1; edges may be cropped or invented."
+    )
+
+
+def test_versions_lead_from_the_original_to_here_and_back(page: Page) -> None:
+    made(page, "sepia")
+    page.locator("#results").get_by_role("button", name="Use as input").click()
+    expect(page.locator("#strip")).to_contain_text("Made here with “sepia”")
+    again(page, "crop to a square")
+
+    versions = page.locator(".ws-versions button")
+    expect(versions).to_have_count(3)
+    expect(versions.nth(2)).to_have_attribute("aria-current", "true")
+    versions.nth(1).click()
+    expect(page.locator("#results .ws-after")).to_have_attribute("alt", "Result: sepia")
+    versions.nth(0).click()
+    expect(page.locator("#inputs img")).to_have_attribute("src", re.compile(r"coffee\.jpg$"))
+
+
+def test_again_sends_the_same_edit_once_more_for_its_price(page: Page) -> None:
+    made(page, "sepia")
+    page.get_by_role("button", name="Again $0.02").click()
+    expect(page.locator("#history li")).to_have_count(2, timeout=20_000)
+    expect(page.locator("#session")).to_contain_text("2 edits, $0.04")
+
+
+def test_a_failed_edit_is_tried_again_with_one_click(page: Page) -> None:
+    ask(page, "sepia [[fail]]")
+    expect(page.locator(".ws-problem")).to_contain_text("The edit failed.", timeout=15_000)
+    page.get_by_role("button", name="Try again $0.02").click()
+    expect(page.locator("#history li")).to_have_count(2, timeout=20_000)
+
+
+def test_the_details_hold_the_request_but_no_key(page: Page, browser: Browser) -> None:
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    made(page, "make it 'warm' & \"quoted\"")
+    details = page.locator(".ws-details")
+    details.locator("summary").click()
+    expect(details).to_contain_text("$WAVESPEED_API_KEY")
+    expect(details).to_contain_text("os.environ['WAVESPEED_API_KEY']")
+    expect(details).to_contain_text("600×400 PNG")
+    prediction_id = page.locator(".ws-id").inner_text()
+    details.get_by_role("button", name="Copy").first.click()
+    assert page.evaluate("navigator.clipboard.readText()") == prediction_id
+    page.get_by_role("button", name="Copy link").click()
+    assert prediction_id in page.evaluate("navigator.clipboard.readText()")
+
+
+def test_variants_stand_side_by_side_and_one_that_fails_leaves_the_others(page: Page) -> None:
+    ask_for(page, "3", "sepia")
+    expect(page.locator("#status")).to_contain_text("2 running, 1 waiting.")
+    expect(page.locator("#results .ws-after")).to_have_count(3, timeout=30_000)
+    expect(page.locator("#status")).to_contain_text("3 done.")
+    expect(page.locator("#session")).to_contain_text("3 edits, $0.06")
+    for tile in page.locator(".ws-tile").all():
+        expect(tile).to_contain_text("Not flagged")
+        expect(tile).to_contain_text("$0.02")
+        expect(tile).to_contain_text(re.compile(r"\d\.\d s"))
+    page.reload()
+    expect(page.locator("#results .ws-after")).to_have_count(3)
+
+
+def ask_for(page: Page, variants: str, prompt: str) -> None:
+    from tests.visits import drop
+
+    drop(page, PHOTOS / "coffee.jpg")
+    page.locator("#prompt textarea").fill(prompt)
+    page.get_by_label(variants, exact=True).check()
+    expect(page.locator("#edit")).to_have_text(f"Edit  $0.0{2 * int(variants)}")
+    page.locator("#edit").click()
+
+
+def test_results_fill_the_screen_and_are_turned_over_by_key(page: Page) -> None:
+    ask_for(page, "2", "sepia")
+    expect(page.locator("#results .ws-after")).to_have_count(2, timeout=30_000)
+    page.locator(".ws-tile").nth(1).hover()
+    page.get_by_role("button", name="Full screen").nth(1).click()
+    screen = page.get_by_role("dialog", name="Full screen")
+    picture = screen.locator("img")
+    second = picture.get_attribute("src")
+    page.keyboard.press("ArrowRight")
+    expect(picture).not_to_have_attribute("src", second or "")
+    page.keyboard.press("ArrowLeft")
+    expect(picture).to_have_attribute("src", second or "")
+    page.keyboard.press("Escape")
+    expect(screen).to_be_hidden()
+    expect(page.locator("#results .ws-after")).to_have_count(2)
+
+
+def test_the_focus_goes_to_the_result_unless_its_person_writes_on(page: Page) -> None:
+    made(page, "sepia")
+    expect(page.locator(".ws-stage")).to_be_focused()
+    expect(page).to_have_title("Done · Image edit")
+    page.locator("#prompt textarea").fill("warm [[ratelimit]]")
+    page.locator("#edit").click()
+    page.locator("#prompt textarea").click()
+    page.keyboard.type(" and more")
+    expect(page.locator("#results .ws-after")).to_have_attribute(
+        "alt", re.compile("Result: warm"), timeout=20_000
+    )
+    expect(page.locator("#prompt textarea")).to_be_focused()
