@@ -8,7 +8,17 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-CLIENT = {"errors", "models", "pace", "images", "answers", "transport", "calls", "client"}
+CLIENT = {
+    "errors",
+    "models",
+    "pace",
+    "images",
+    "answers",
+    "transport",
+    "calls",
+    "uploads",
+    "client",
+}
 STUDIO = {
     "log",
     "run",
@@ -60,7 +70,8 @@ MAY: dict[str, set[str]] = {
     "answers": {"errors", "models"},
     "transport": {"errors", "pace", "answers", "httpx"},
     "calls": {"errors", "models", "pace", "answers", "transport"},
-    "client": {"errors", "models", "pace", "images", "answers", "transport", "calls", "httpx"},
+    "uploads": {"errors", "models", "images"},
+    "client": {"errors", "models", "pace", "answers", "transport", "calls", "uploads", "httpx"},
     "studio.log": set(),
     "studio.errors": {"wavespeed"},
     "studio.run": {"wavespeed"},

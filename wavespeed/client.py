@@ -9,22 +9,16 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from contextlib import aclosing, closing
 from datetime import datetime
 from functools import partial
-from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from .answers import failure
 from .calls import PAGE_SIZE, Calls
-from .errors import (
-    EditOverdue,
-    Refused,
-    WaveSpeedError,
-)
-from .images import prepare
+from .errors import EditFailed, EditOverdue, Refused, WaveSpeedError
 from .models import (
     Completed,
     Downloaded,
@@ -41,10 +35,10 @@ from .models import (
     Uploaded,
     Uploading,
     Waiting,
-    is_url,
 )
 from .pace import Pace
 from .transport import Bearer, Transport
+from .uploads import UNREADABLE, Batch, Clock, Hear, Uploads
 
 if TYPE_CHECKING:
     import httpx
@@ -55,13 +49,13 @@ MAX_PAGES = 10
 
 T = TypeVar("T")
 Tell = Callable[[Event], None]
-Clock = Callable[[], float]
 
 
 class AsyncClient:
     """WaveSpeed's image edit, over one pool of connections.
 
     Use as `async with AsyncClient(key) as client`; an `http` of one's own is shared, not closed.
+    A file that was uploaded within the hour is not uploaded again. `now` is a clock, in seconds.
     Every method raises `WaveSpeedError`s only; a key that can't be one is a `BadKey` at once.
     The key goes to `base_url` alone, never to the hosts that keep the files.
     """
@@ -73,6 +67,7 @@ class AsyncClient:
         base_url: str = BASE_URL,
         pace: Pace | None = None,
         http: httpx.AsyncClient | None = None,
+        now: Clock = time.monotonic,
     ) -> None:
         key = Bearer(api_key)
         del api_key  # Tools that print a traceback with its variables must not find it.
@@ -80,6 +75,8 @@ class AsyncClient:
         self._pace = pace or Pace()
         self._transport = Transport(key, base_url=base_url, pace=self._pace, http=http)
         self._calls = Calls(self._transport, self._pace)
+        self._now = now
+        self._uploads = Uploads(self._send, now)
 
     async def __aenter__(self) -> Self:
         return self
@@ -100,17 +97,29 @@ class AsyncClient:
         `Submitting` comes before the request that costs money, which goes out when the next event
         is asked for. Closing the generator stops the watching, never the edit at the service.
         """
-        clock = _clock()
-        yield Preparing(clock())
-        ready = await _side_by_side(_ready(image) for image in edit.images)
-        changes = tuple(image.changes if isinstance(image, Image) else None for image in ready)
-        yield Uploading(clock(), changes)
-        urls: tuple[str, ...] = ()
-        async with aclosing(_told(partial(self._upload_all, ready, clock))) as events:
-            async for event in events:
-                urls = event.urls if isinstance(event, Uploaded) else urls
-                yield event
-        del ready  # Up to 67 MB that nobody needs during the minutes of waiting.
+        clock = self._clock()
+        with closing(self._uploads.batch(edit.images)) as batch:
+            yield Preparing(clock())
+            changes = await batch.prepare()
+            yield Uploading(clock(), changes)
+            urls: tuple[str, ...] = ()
+            async with aclosing(_told(partial(_upload_all, batch, clock))) as events:
+                async for event in events:
+                    urls = event.urls if isinstance(event, Uploaded) else urls
+                    yield event
+        # From here on nobody needs the pictures, up to 67 MB, during the minutes of waiting.
+        try:
+            async with aclosing(self._submit_and_follow(edit, urls, clock)) as events:
+                async for event in events:
+                    yield event
+        except (EditFailed, Refused) as error:
+            if error.code == UNREADABLE:
+                batch.forget()
+            raise
+
+    async def _submit_and_follow(
+        self, edit: Edit, urls: Iterable[str], clock: Clock
+    ) -> AsyncGenerator[Event]:
         prediction: Prediction | None = None
         async with aclosing(self._submission(edit, urls, clock)) as events:
             async for event in events:
@@ -124,17 +133,9 @@ class AsyncClient:
     async def watch(self, prediction_id: str) -> AsyncGenerator[Event]:
         """`edit` from the middle: from an id to the result. Costs nothing."""
         known = Prediction.named(prediction_id)
-        async with aclosing(self._follow(known, _clock(), first_look=0)) as events:
+        async with aclosing(self._follow(known, self._clock(), first_look=0)) as events:
             async for event in events:
                 yield event
-
-    async def _upload_all(self, ready: Sequence[Image | str], clock: Clock, tell: Tell) -> None:
-        async def url(image: Image | str) -> str:
-            if isinstance(image, str):
-                return image
-            return await self._insist(lambda: self._calls.upload(image), tell, clock)
-
-        tell(Uploaded(clock(), tuple(await _side_by_side(url(image) for image in ready))))
 
     async def _submission(
         self, edit: Edit, urls: Iterable[str], clock: Clock
@@ -214,7 +215,7 @@ class AsyncClient:
             content, url = output.content, output.url or ""
             if content is None:
                 content = await self._insist(
-                    partial(self._calls.download, url), tell, clock, paid=True
+                    partial(self._calls.download, url), _waiting(clock, tell), paid=True
                 )
             tell(Downloaded(clock(), index, content))
 
@@ -222,14 +223,14 @@ class AsyncClient:
 
     async def upload(self, image: Image) -> str:
         """The address under which the service reads the picture (for 7 days)."""
-        return await self._insist(lambda: self._calls.upload(image))
+        return await self._send(image)
 
     async def submit(self, edit: Edit, urls: Iterable[str]) -> Prediction:
         """Costs money. Sent at most once, unless the first try certainly created nothing.
 
         Raises `AmbiguousSubmit` where that is not known.
         """
-        async with aclosing(self._submission(edit, urls, _clock())) as events:
+        async with aclosing(self._submission(edit, urls, self._clock())) as events:
             async for event in events:
                 if isinstance(event, Submitted):
                     return event.prediction
@@ -275,22 +276,28 @@ class AsyncClient:
     async def _insist(
         self,
         once: Callable[[], Awaitable[T]],
-        tell: Tell | None = None,
-        clock: Clock | None = None,
+        hear: Hear | None = None,
         *,
         paid: bool = False,
     ) -> T:
-        clock = clock or _clock()
-        began, attempt = clock(), 0
+        clock, attempt = self._clock(), 0
         while True:
             attempt += 1
             try:
                 return await once()
             except WaveSpeedError as error:
-                seconds = self._pause(error, attempt, clock() - began, paid=paid)
-                if tell:
-                    tell(Waiting(clock(), seconds, error))
+                seconds = self._pause(error, attempt, clock(), paid=paid)
+                if hear:
+                    hear(seconds, error)
                 await asyncio.sleep(seconds)
+
+    async def _send(self, image: Image, hear: Hear | None = None) -> str:
+        return await self._insist(lambda: self._calls.upload(image), hear)
+
+    def _clock(self) -> Clock:
+        """Seconds since now."""
+        began = self._now()
+        return lambda: self._now() - began
 
     def _pause(
         self, error: WaveSpeedError, attempt: int, waited: float, *, paid: bool = False
@@ -302,27 +309,14 @@ class AsyncClient:
         return seconds
 
 
-def _clock() -> Clock:
-    """Seconds since now."""
-    began = time.monotonic()
-    return lambda: time.monotonic() - began
+async def _upload_all(batch: Batch, clock: Clock, tell: Tell) -> None:
+    urls = await batch.upload(_waiting(clock, tell))
+    tell(Uploaded(clock(), urls))
 
 
-async def _ready(image: str | Path) -> Image | str:
-    """An address goes to the service as it is; a file is read and converted in a thread."""
-    if isinstance(image, str) and is_url(image):
-        return image
-    return await asyncio.to_thread(prepare, Path(image))
-
-
-async def _side_by_side(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
-    """All results in order; at the first error the rest is cancelled."""
-    tasks = [asyncio.ensure_future(one) for one in work]
-    try:
-        return await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
+def _waiting(clock: Clock, tell: Tell) -> Hear:
+    """Pauses as events."""
+    return lambda seconds, error: tell(Waiting(clock(), seconds, error))
 
 
 async def _told(work: Callable[[Tell], Awaitable[None]]) -> AsyncGenerator[Event]:

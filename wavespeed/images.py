@@ -9,6 +9,8 @@ import re
 import struct
 import unicodedata
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pillow_heif
@@ -74,16 +76,25 @@ def prepare(path: Path, name: str | None = None) -> models.Image:
 
     Raises `InvalidEdit` and nothing else, whatever the file is or holds.
     """
-    shown = _shown(name or path.name)
+    with naming(name or path.name) as shown:
+        return convert(read(path), shown)
+
+
+@contextmanager
+def naming(name: str) -> Iterator[str]:
+    """Around `read` and `convert`, yields the name to show: whatever they raise becomes an
+    `InvalidEdit` that says it."""
+    shown = _shown(name)
     try:
-        return _prepared(_read(path), _stem(shown))
+        yield shown
     except Exception as error:  # Pillow names no closed set of what its decoders raise.
         reason = str(error) if isinstance(error, _Unfit) else REASONS.get(type(error))
         sentence = f"“{shown}” {reason or 'is damaged or incomplete'}."
         raise InvalidEdit(sentence, field="images") from error
 
 
-def _read(path: Path) -> bytes:
+def read(path: Path) -> bytes:
+    """A file's bytes. Blocking; raises what `naming` puts into words."""
     try:
         if not path.is_file():  # Opening a pipe would wait for someone to write to it.
             raise _Unfit("is no file, or no longer there")
@@ -98,7 +109,8 @@ def _read(path: Path) -> bytes:
     return content
 
 
-def _prepared(content: bytes, stem: str) -> models.Image:
+def convert(content: bytes, name: str) -> models.Image:
+    """The picture in a file's bytes, as `prepare`; raises what `naming` puts into words."""
     _check_png_header(content)
     with Image.open(io.BytesIO(content), formats=FORMATS) as picture:
         _check_size(picture.size)
@@ -126,7 +138,7 @@ def _prepared(content: bytes, stem: str) -> models.Image:
         turned=turned or orientation != 1,
         location_removed=located,
     )
-    return models.Image(f"{stem}.{'jpg' if format == 'JPEG' else 'png'}", content, changes)
+    return models.Image(f"{_stem(name)}.{'jpg' if format == 'JPEG' else 'png'}", content, changes)
 
 
 def _check_png_header(content: bytes) -> None:
