@@ -7,7 +7,7 @@ import gc
 import shutil
 import time
 from collections.abc import AsyncIterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -160,17 +160,14 @@ async def test_two_edits_at_once_share_what_is_under_way(
 async def test_different_files_are_different_uploads_side_by_side(
     sandbox: Sandbox, client: AsyncClient, photo: Path, other: Path
 ) -> None:
-    sandbox.fail("put", delay=0.3, times=2)
+    sandbox.fail("put", delay=0.5, times=2)
 
     events = await story(client, Edit("invert", (photo, other)))
 
     assert puts(sandbox) == (2, 2)
     assert len(set(urls(events))) == 2
-    began, ended = (
-        next(event.at for event in events if isinstance(event, kind))
-        for kind in (Uploading, Uploaded)
-    )
-    assert 0.3 <= ended - began < 0.55
+    first, second = sandbox.calls("put")
+    assert second.at - first.at < 0.5
 
 
 async def test_a_file_that_changed_under_its_name_is_another_file(
@@ -256,6 +253,24 @@ async def test_a_failed_upload_is_seen_by_all_who_wait_and_not_remembered(
     assert len(sandbox.calls("put")) == QUICK.tries + 1
 
 
+async def test_an_edit_that_is_ready_when_the_upload_of_another_fails_uploads_on_its_own(
+    sandbox: Sandbox, client: AsyncClient, edit: Edit, prepared: list[str]
+) -> None:
+    ready = client.edit(edit)
+    async for event in ready:
+        if isinstance(event, Uploading):
+            break
+    sandbox.fail("put", status=400)
+    with pytest.raises(Refused):
+        await story(client, edit)
+
+    rest = [event async for event in ready]
+
+    assert isinstance(rest[-1], Finished)
+    assert prepared == ["cup.png"]
+    assert puts(sandbox) == (2, 2)
+
+
 async def test_a_failed_preparation_names_the_file_of_whoever_is_told(
     sandbox: Sandbox, client: AsyncClient, tmp_path: Path, prepared: list[str]
 ) -> None:
@@ -337,6 +352,32 @@ async def test_an_upload_that_nobody_waits_for_is_given_up_and_begun_afresh(
     assert isinstance(events[-1], Finished)
     assert time.monotonic() - began_again < 1.0
     assert puts(sandbox) == (2, 2)
+
+
+async def test_an_upload_that_fails_just_as_it_is_given_up_leaves_no_error_behind(
+    photo: Path,
+) -> None:
+    fails = asyncio.Event()
+
+    async def send(image: images.models.Image, hear: uploads.Hear) -> str:
+        await fails.wait()
+        raise ServiceDown("", status=503)
+
+    known = uploads.Uploads(send, time.monotonic)
+    with closing(known.batch([photo])) as ready:
+        await ready.prepare()
+        for turns in range(6):
+            fails.clear()
+            with closing(known.batch([photo])) as batch:
+                await batch.prepare()
+                waiting = asyncio.create_task(batch.upload(lambda seconds, error: None))
+                await asyncio.sleep(0.01)
+                fails.set()
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                waiting.cancel()
+                with suppress(asyncio.CancelledError, ServiceDown):
+                    await waiting
 
 
 async def test_whoever_prepared_first_and_leaves_leaves_the_picture_to_the_other(

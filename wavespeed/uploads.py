@@ -37,7 +37,7 @@ class Uploads:
     def __init__(self, send: Send, now: Clock) -> None:
         self._send = send
         self._now = now
-        self._parcels: dict[bytes, Parcel] = {}  # Those with an address: oldest first.
+        self._parcels: dict[bytes, Parcel] = {}  # Oldest first.
 
     def batch(self, pictures: Iterable[str | Path]) -> Batch:
         """The pictures of one edit. To be closed."""
@@ -53,7 +53,8 @@ class Uploads:
         return parcel
 
     def release(self, parcel: Parcel) -> None:
-        """What nobody waits for any more is given up, unless it has arrived."""
+        """What nobody waits for any more is given up, as what has failed is; what has arrived is
+        kept."""
         parcel.holders -= 1
         if not parcel.holders and parcel.address is None:
             parcel.cancel()
@@ -77,22 +78,12 @@ class Uploads:
             parcel.listeners.remove(hear)
 
     async def _prepared(self, parcel: Parcel, content: bytes, name: str) -> Image:
-        try:
-            image = await asyncio.to_thread(images.convert, content, name)
-        except BaseException:
-            self.forget(parcel)
-            raise
+        image = await asyncio.to_thread(images.convert, content, name)
         parcel.changes = image.changes
         return image
 
     async def _sent(self, parcel: Parcel) -> str:
-        try:
-            url = await self._send(await parcel.image(), parcel.hear)
-        except BaseException:
-            self.forget(parcel)
-            raise
-        self.forget(parcel)
-        self._parcels[parcel.digest] = parcel
+        url = await self._send(await parcel.image(), parcel.hear)
         parcel.arrived(url, self._now())
         known = [one for one in self._parcels.values() if one.address is not None]
         for oldest in known[:-MOST_KEPT]:
