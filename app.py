@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager, closing
@@ -25,15 +26,17 @@ if __name__ == "__main__":
 
 import gradio as gr
 import httpx
+from filelock import FileLock, Timeout
 from gradio.events import api
 
 from wavespeed import AsyncClient, BadKey, InvalidEdit, Pace, connection_pool
 from wavespeed.sandbox import Sandbox, serve
-from wavespeed.studio import log, pieces, words
+from wavespeed.studio import log, pieces, previews, words
 from wavespeed.studio.account import Account
+from wavespeed.studio.driver import Limits
 from wavespeed.studio.handlers import Handlers
 from wavespeed.studio.past import Past
-from wavespeed.studio.runner import Limits, Runner
+from wavespeed.studio.runner import Runner
 from wavespeed.studio.scripts import Scripts
 from wavespeed.studio.store import Store, StoreError
 from wavespeed.studio.theme import theme
@@ -42,6 +45,8 @@ from wavespeed.studio.visitors import ClientOf
 
 MAX_UPLOAD = "51mb"
 """A little more than `prepare` takes, so that it can say what is wrong, and by name."""
+HANDOVER = 15.0
+"""Seconds that a new process waits for an old one to leave the data folder."""
 MAX_THREADS = 2000
 """Gradio lets this many events run at once, waiting ones included; its default is 40."""
 
@@ -147,9 +152,11 @@ def build(
             fetch = gr.Button(words.FETCH_BUTTON, elem_id="fetch", size="md")
             fetch_note = drawn(elem_id="fetch-note")
         drawn(pieces.screen(), elem_id="screen")
+        page.temp_file_sets.append(copies := set[str]())  # For `delete_cache`.
+        previews.begin(copies)
 
         views = Views(runner, nsfw)
-        do = Handlers(runner, views, client_of)
+        do = Handlers(runner, views, account, client_of)
         past = Past(runner, views, account, client_of, key=key)
         fields = [inputs, prompt]
         shown = [group, revealed, status, results, edit, stop, inputs_note, prompt_note, key_note]
@@ -172,13 +179,21 @@ def build(
             **ours,
         )
         watching = [editing, acting, arriving, fetching]
+        opening = gr.on(
+            [history.select, results.select],
+            do.open,
+            [visitor, revealed],
+            shown,
+            cancels=watching,
+            **ours,
+        )
+        watching.append(opening)
         halting = stop.click(do.halt, [group, visitor], shown, cancels=watching, **ours)
-        remembered, summed = ([visitor, place], history), (visitor, tally)
-        for event in (*watching, halting):
+        remembered, summed = (visitor, [place, history]), (visitor, tally)
+        for event in (*watching, halting, coming):
             event.then(past.remember, *remembered, **ours).then(past.tally, *summed, **ours)
-        page.load(past.remember, *remembered, **ours).then(past.tally, *summed, **ours)
         browsing = history.click(
-            past.browse, [visitor, place, own], [*fields, place, history, *shown], **ours
+            past.browse, [visitor, place, own], [*fields, place, history], **ours
         )
         browsing.then(past.tally, *summed, **ours)
         restoring = strip.click(past.restore, [inputs, visitor], [*fields, inputs_note], **ours)
@@ -250,6 +265,8 @@ def main(settings: Settings) -> None:
     # Gradio asks its own server whether it is up; a proxy has no part in that.
     os.environ["NO_PROXY"] = ",".join(filter(None, [os.environ.get("NO_PROXY"), *LOCAL]))
     log.begin(settings.log, settings.api_key)
+    # What stops a container ends like Ctrl+C: the answers to submissions are waited for.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with ExitStack() as stack:
         engine, base_url = urlsplit(settings.base_url).hostname or "", settings.base_url
         key = words.KEY_SERVER
@@ -265,11 +282,18 @@ def main(settings: Settings) -> None:
         except BadKey as error:
             sys.exit(f"WAVESPEED_API_KEY: {error}")
         try:
+            settings.data_dir.mkdir(parents=True, exist_ok=True)
+            # Of an earlier process that is just ending; two at once would send an edit twice.
+            stack.enter_context(FileLock(settings.data_dir / "studio.lock", timeout=HANDOVER))
             store = stack.enter_context(closing(Store(settings.data_dir / "studio.db")))
+        except Timeout:
+            sys.exit("WAVESPEED_DATA_DIR is used by another process of this page.")
         except (OSError, StoreError) as error:
             sys.exit(f"WAVESPEED_DATA_DIR can't be written: {error}")
         limits = Limits(settings.budget_usd, settings.visitor_edits, settings.parallel)
-        runner, account = Runner(client, store, settings.data_dir, limits), Account(client)
+        service = urlsplit(base_url).netloc if settings.api_key else "sandbox"
+        runner = Runner(client, store, settings.data_dir, limits, service)
+        account = Account(client)
 
         client_of = key_of_ones_own(settings, pace, pool)
         page = build(

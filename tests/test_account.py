@@ -11,7 +11,16 @@ import pytest
 from starlette.datastructures import Headers
 
 from tests.conftest import QUICK
-from wavespeed import AsyncClient, BadKey, Edit, InactiveKey, InvalidEdit, NoCredit, NotAllowed
+from wavespeed import (
+    AsyncClient,
+    BadKey,
+    Edit,
+    InactiveKey,
+    InvalidEdit,
+    NoCredit,
+    NotAllowed,
+    Refused,
+)
 from wavespeed.sandbox import Sandbox
 from wavespeed.studio import problems, words
 from wavespeed.studio.account import Account
@@ -81,6 +90,7 @@ async def test_an_id_that_is_none_is_not_even_asked_for(
         (401, "Invalid API key", BadKey),
         (401, "API key is not active. Top up your account to activate it.", InactiveKey),
         (401, "This key is inactive", InactiveKey),
+        (401, "Invalid or inactive API key", BadKey),
         (402, "Payment required", NoCredit),
         (403, "Insufficient balance", NoCredit),
         (403, "Account suspended", NotAllowed),
@@ -99,6 +109,13 @@ async def test_four_troubles_with_a_key_are_told_apart(
     }
     assert len(told) == 4
     assert problems.key_trouble(caught.value) in told
+
+
+async def test_a_white_balance_is_no_empty_account(client: AsyncClient, sandbox: Sandbox) -> None:
+    sandbox.fail("price", status=400, body={"message": "The white balance can't be read."})
+    with pytest.raises(Refused) as caught:
+        await Account(client).price()
+    assert type(caught.value) is Refused
 
 
 LOCAL, AWAY = "127.0.0.1", "203.0.113.9"

@@ -34,3 +34,9 @@ def test_a_key_is_blacked_out_in_messages_and_tracebacks(message: str) -> None:
 def test_a_strangers_key_is_blacked_out_by_its_looks() -> None:
     record = logging.LogRecord("x", logging.ERROR, __file__, 1, "Bearer abc.def-1 end", None, None)
     assert Redact(None).format(record).endswith("Bearer [key] end")
+
+
+@pytest.mark.parametrize("pasted", [f'"{KEY}"', f"Bearer {KEY}", f" '{KEY}' "])
+def test_a_key_is_blacked_out_however_it_was_pasted(pasted: str) -> None:
+    record = logging.LogRecord("x", logging.ERROR, __file__, 1, f"is {KEY} bad?", None, None)
+    assert KEY not in Redact(pasted).format(record)

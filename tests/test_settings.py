@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from wavespeed.studio.settings import BadSetting, Settings, from_environment
 
@@ -102,3 +103,18 @@ def test_the_start_ends_with_one_line_and_no_traceback(name: str, value: str) ->
     assert done.stderr.startswith(name)
     assert len(done.stderr.strip().splitlines()) == 1
     assert value not in done.stderr
+
+
+def test_two_processes_never_share_a_data_folder(tmp_path: Path) -> None:
+    with FileLock(tmp_path / "studio.lock"):
+        ended = subprocess.run(
+            [sys.executable, "app.py"],
+            cwd=ROOT,
+            env=os.environ | {"WAVESPEED_DATA_DIR": str(tmp_path), "GRADIO_SERVER_PORT": "7899"},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+    assert ended.returncode == 1
+    assert ended.stderr.strip().splitlines()[-1].endswith("used by another process of this page.")
+    assert "Traceback" not in ended.stderr

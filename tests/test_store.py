@@ -167,9 +167,9 @@ def test_deleting_a_run_does_not_open_the_days_edits_again(store: Store) -> None
 
 
 def test_what_a_visitor_pays_counts_against_no_limit_of_the_owners(store: Store) -> None:
-    reserve(store, replace(sent("r1"), own_key=True), budget=0.02, edits=1)
+    reserve(store, replace(sent("r1"), account="visitor", own_key=True), budget=0.02, edits=1)
     reserve(store, sent("r2"), budget=0.02, edits=1)
-    reserve(store, replace(sent("r3"), own_key=True), budget=0.02, edits=1)
+    reserve(store, replace(sent("r3"), account="visitor", own_key=True), budget=0.02, edits=1)
     with pytest.raises(Overspent):
         reserve(store, sent("r4"), budget=0.02)
 

@@ -11,8 +11,9 @@ import sys
 from pathlib import Path
 
 from wavespeed import AsyncClient, Edit, Pace
-from wavespeed.studio import runner as module
-from wavespeed.studio.runner import Limits, Runner
+from wavespeed.studio import driver as module
+from wavespeed.studio.driver import Limits
+from wavespeed.studio.runner import Runner
 from wavespeed.studio.store import Store
 
 from .service import KEY

@@ -107,14 +107,18 @@ class Calls:
         data = await self._either("POST", "/api/v3/model/price", "/api/v3/model/pricing", inputs)
         return number(data, "discounted_price", "price", "unit_price")
 
-    async def recent(self, created_after: datetime, page: int) -> list[Prediction]:
+    async def recent(
+        self, created_after: datetime, created_before: datetime | None, page: int
+    ) -> list[Prediction]:
         """A page (from 1) of this account's predictions of the model."""
         query = {
             "page": page,
             "page_size": PAGE_SIZE,
-            "created_after": created_after.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+            "created_after": _moment(created_after),
             "model": MODEL,
         }
+        if created_before is not None:
+            query["created_before"] = _moment(created_before)
         answer = await self._transport.ask("POST", "/api/v3/predictions", query)
         items = answer.data().get("items") or []
         if not isinstance(items, list):
@@ -134,6 +138,10 @@ class Calls:
         if answer.status in (404, 405):
             answer = await self._transport.ask(method, older, body)
         return answer.data()
+
+
+def _moment(time: datetime) -> str:
+    return time.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def _understood(item: object) -> Prediction | None:

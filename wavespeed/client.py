@@ -255,12 +255,16 @@ class AsyncClient:
         """What one edit costs this account, in USD. Asking is free."""
         return await self._insist(self._calls.price)
 
-    async def recent(self, *, created_after: datetime) -> list[Prediction]:
-        """This account's predictions of the model since then (aware; 7 days at most), in the
+    async def recent(
+        self, *, created_after: datetime, created_before: datetime | None = None
+    ) -> list[Prediction]:
+        """This account's predictions of the model in that time (aware; 7 days at most), in the
         service's order: how a submission whose answer was lost is found again."""
         found: list[Prediction] = []
         for page in range(1, MAX_PAGES + 1):
-            items = await self._insist(partial(self._calls.recent, created_after, page))
+            items = await self._insist(
+                partial(self._calls.recent, created_after, created_before, page)
+            )
             found += items
             if len(items) < PAGE_SIZE:
                 break

@@ -174,7 +174,7 @@ def _kind(status: int, code: int | None, text: str, keyed: bool) -> tuple[type[R
     numbers = {status, code}
     if status >= 500:  # Whatever the body says: a submission may have been taken all the same.
         numbers = {5000}
-    elif keyed and 401 in numbers and re.search(r"(?i)activ(?:e|at)", text):
+    elif keyed and 401 in numbers and _speaks_of_activation(text):
         return InactiveKey, "The API key is not active yet."  # Though it may speak of a top-up.
     elif keyed and _speaks_of_credit(text):
         numbers.add(NO_CREDIT)
@@ -198,8 +198,14 @@ _KINDS: tuple[tuple[set[int], type[Refused], str], ...] = (
 )
 
 
+def _speaks_of_activation(text: str) -> bool:
+    """And of nothing else: "invalid or inactive" says neither."""
+    return bool(re.search(r"(?i)activ(?:e|at)", text)) and not re.search(r"(?i)invalid|wrong", text)
+
+
 def _speaks_of_credit(text: str) -> bool:
-    return any(word in text.lower() for word in ("credit", "balance", "top up", "top-up"))
+    """Of money; "white balance" can stand in a prompt that is quoted."""
+    return bool(re.search(r"(?i)\bcredits?\b|top[ -]?up|(?<!white )\bbalance\b", text))
 
 
 def _short(text: str, longest: int = 300) -> str:

@@ -14,6 +14,14 @@ class Unsaved(WaveSpeedError):
         super().__init__(message, spent="yes")
 
 
+class NoPicture(Unsaved):
+    """What came can't be decoded."""
+
+
+class Unwritten(WaveSpeedError):
+    """The store could not be written before the submission, which was therefore not sent."""
+
+
 class Overspent(WaveSpeedError):
     """A limit of the day is reached; nothing was sent. `limit` is "budget" or "visitor"."""
 

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import gradio as gr
 
-from wavespeed import Edit, InvalidEdit
+from wavespeed import AsyncClient, Edit, InvalidEdit
 
 from . import pieces, words
+from .account import Account
 from .run import Run
 from .runner import Runner
-from .views import Files, Shown, Views, copies, fields_of, refuse
+from .views import Files, Shown, Views, copies, fields_of, nothing, refuse
 from .visitors import ClientOf, known
 
 MOST_VARIANTS = 4
+DOUBLE_CLICK = timedelta(seconds=2)
 
 
 def asked(files: Files, prompt: str, sync_mode: bool, base64_output: bool) -> Edit:
@@ -42,23 +45,36 @@ def is_showcase(request: gr.Request) -> bool:
 class Handlers:
     """What each of these events does; the runs are the runner's."""
 
-    def __init__(self, runner: Runner, views: Views, client_of: ClientOf) -> None:
+    def __init__(self, runner: Runner, views: Views, account: Account, client_of: ClientOf) -> None:
         self._runner = runner
+        self._account = account
         self._views = views
         self._client_of = client_of
-        self._watched: dict[str | None, str] = {}  # The group that each open page looks at.
+        # The group that each open page looks at.
+        self._watched: dict[tuple[str | None, str], str] = {}
 
     async def look(
-        self, group: str, request: gr.Request, note: str = "", *, keep: bool = False
+        self, group: str, who: str, request: gr.Request, note: str = "", *, keep: bool = False
     ) -> AsyncGenerator[Shown]:
         """Watches a group on behalf of an open page, which looks at one at a time."""
-        self._watched[request.session_hash] = group
+        page = request.session_hash, who
+        self._watched[page] = group
         try:
             async with aclosing(self._views.follow(group, note, keep=keep)) as views:
                 async for view in views:
                     yield view
         finally:
-            self._watched.pop(request.session_hash, None)
+            if self._watched.get(page) == group:
+                del self._watched[page]
+
+    async def _twice(self, who: str, prompt: str, request: gr.Request) -> str | None:
+        """The group that the first click of a double click started. Gradio lets the second one
+        through: it notes the first only after gathering the inputs."""
+        group = self._watched.get((request.session_hash, who))
+        run = await self._runner.get(group or "", who)
+        if run is None or run.prompt != prompt:
+            return None
+        return group if datetime.now(UTC) - run.started_at < DOUBLE_CLICK else None
 
     async def start(
         self,
@@ -80,13 +96,13 @@ class Handlers:
         except InvalidEdit as error:
             yield refuse(error)
             return
-        # Gradio lets the second click of a double click through (it notes the first one only
-        # after gathering the inputs): that one looks at the runs of the first.
-        group = self._watched.get(request.session_hash)
+        who = known(who)
+        group = await self._twice(who, wanted.prompt, request)
         if group is None:
-            edits = [wanted] * counted(variants)
-            group = self._runner.start_group(edits, known(who), client, price)[0].group
-        async with aclosing(self.look(group, request, keep=current is not None)) as views:
+            edits, usd = [wanted] * counted(variants), self._price(client, price)
+            group = self._runner.start_group(edits, who, client, usd)[0].group
+        keep = current is not None
+        async with aclosing(self.look(group, who, request, keep=keep)) as views:
             async for view in views:
                 yield view
 
@@ -113,10 +129,10 @@ class Handlers:
         match event.do:
             case "turn" if not is_showcase(request):
                 turned = before ^ {pieces.key(run, int(event.index))}
-                yield await self._views.show(await self._group(current, who), turned)
-            case "version":
                 tip = await self._runner.get(str(event.tip or ""), who)
-                yield await self._views.show([run], before, tip=tip)
+                stage = await self._views.stage(await self._shown(current, run), turned, tip)
+                skipped = nothing()
+                yield skipped[0], turned, skipped[2], stage, *skipped[4:]
             case "again" | "resend":
                 async with aclosing(self._ask(run, event.do, key, price, who, request)) as views:
                     async for view in views:
@@ -147,13 +163,15 @@ class Handlers:
         except InvalidEdit as error:
             yield refuse(error)
             return
-        group = self._watched.get(request.session_hash) or run.group or run.id
+        group = run.group or run.id
         if do == "again" and not await self._runner.again(run.id, who, client):
             return
         if do == "resend" and run.is_over and run.edit is not None:
-            group = self._watched.get(request.session_hash) or ""  # Of a double click.
-            group = group or self._runner.start(run.edit, who, client, price).group
-        async with aclosing(self.look(group, request, keep=bool(run.results))) as views:
+            twice = await self._twice(who, run.prompt, request)
+            usd = self._price(client, price)
+            group = twice or self._runner.start(run.edit, who, client, usd).group
+        keep = bool(run.results)
+        async with aclosing(self.look(group, who, request, keep=keep)) as views:
             async for view in views:
                 yield view
 
@@ -163,6 +181,31 @@ class Handlers:
             return gr.skip(), gr.skip()
         example = words.EXAMPLES[index]
         return await copies([pieces.PHOTOS / name for name in example.photos]), example.prompt
+
+    def _price(self, client: AsyncClient | None, price: float) -> float:
+        """What the page showed holds for a visitor's own account; of ours we know it."""
+        return price if client else self._account.price_usd
+
+    async def _shown(self, current: str | None, run: Run) -> list[Run]:
+        """The runs that stand beside this one: its group, if that is what the page looks at."""
+        together = await self._runner.group(run)
+        return together if current == run.group and len(together) > 1 else [run]
+
+    async def open(
+        self, who: str | None, before: frozenset[str], event: gr.EventData, request: gr.Request
+    ) -> AsyncGenerator[Shown]:
+        """A card of the history or a version: that run takes the stage; what was watched before
+        goes on by itself."""
+        run = await self._runner.get(str(event.run or ""), who := known(who))
+        if run is None:
+            return
+        tip = await self._runner.get(str(event.tip or ""), who)
+        shown = await self._views.show([run], before, tip=tip)
+        yield run.id, *shown[1:]  # Of variants this one alone.
+        if not run.is_over:
+            async with aclosing(self.look(run.group or run.id, who, request)) as views:
+                async for view in views:
+                    yield view
 
     async def _group(self, current: str | None, who: str) -> list[Run]:
         run = await self._runner.get(current or "", who)
@@ -181,6 +224,6 @@ class Handlers:
         going = [run for run in runs if not run.is_over]
         if going:
             note, group = words.picked_up(going[0]), going[0].group or going[0].id
-            async with aclosing(self.look(group, request, note)) as views:
+            async with aclosing(self.look(group, known(who), request, note)) as views:
                 async for view in views:
                     yield view

@@ -20,7 +20,8 @@ class Redact(logging.Formatter):
 
     def __init__(self, secret: str | None) -> None:
         super().__init__(FORMAT)
-        self._secret = secret
+        # The key as it is sent, without the quotes and words that are pasted along.
+        self._secret = re.sub(r"(?i)^bearer\s+", "", (secret or "").strip().strip("\"'")).strip()
 
     def format(self, record: logging.LogRecord) -> str:
         run = f" [run {RUN.get()}]" if RUN.get() else ""

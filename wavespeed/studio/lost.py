@@ -13,14 +13,15 @@ LONGEST_SUBMISSION = timedelta(seconds=120)
 """A task is created while its submission is open, which is this long at most (`Pace.sync`)."""
 
 
-def fitting(found: Iterable[Prediction], known: set[str], sent: datetime) -> list[Prediction]:
-    """The tasks that can be it: of our model, created as it was `sent`, and of no known run."""
-    latest = sent + LONGEST_SUBMISSION + CLOCKS
+def fitting(
+    found: Iterable[Prediction], known: set[str], window: tuple[datetime, datetime]
+) -> list[Prediction]:
+    """The tasks that can be it: of our model, created in the window, and of no known run."""
     return [
         task
         for task in found
         if task.model == MODEL
         and task.id not in known
         and task.created_at is not None
-        and sent - CLOCKS <= task.created_at <= latest
+        and window[0] <= task.created_at <= window[1]
     ]

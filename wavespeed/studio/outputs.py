@@ -18,7 +18,7 @@ from PIL.ImageFile import ImageFile
 
 from wavespeed import Downloaded
 
-from .errors import Unsaved
+from .errors import NoPicture, Unsaved
 from .recipe import Recipe, write
 from .run import Result, Run
 
@@ -62,6 +62,11 @@ class Files:
             raise Unsaved("The result could not be written to the disk.") from error
         nsfw = run.prediction.outputs[event.index].nsfw
         return Result(path, kind, picture.width, picture.height, len(content), cover, nsfw)
+
+    def tidy(self) -> None:
+        """Deletes what a process that was killed left half written."""
+        for part in self._folder.glob("*puts/**/.*.part"):
+            part.unlink(missing_ok=True)
 
     def remove(self, run: Run) -> None:
         """Deletes the run's pictures and results."""
@@ -132,7 +137,7 @@ def _checked(content: bytes) -> tuple[ImageFile, str]:
             small.save(buffer, "PNG")
             return picture, f"data:image/png;base64,{b64encode(buffer.getvalue()).decode()}"
     except Exception as error:  # Pillow raises a dozen kinds
-        raise Unsaved("What the service sent is no picture.") from error
+        raise NoPicture("What the service sent is no picture.") from error
 
 
 def _write(content: bytes, folder: Path, stem: str, extension: str) -> Path:
@@ -146,16 +151,27 @@ def _write(content: bytes, folder: Path, stem: str, extension: str) -> Path:
         for again in range(1, 1000):
             path = folder / f"{stem}{'' if again == 1 else f'-{again}'}.{extension}"
             try:
-                # Takes the name, which fails where there is one: nothing is overwritten.
-                os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+                _name(Path(temporary), path)
             except FileExistsError:
                 continue
-            os.replace(temporary, path)
             return path
         raise FileExistsError("a thousand results of one second")
     except OSError:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def _name(temporary: Path, path: Path) -> None:
+    """Gives the file its name at one stroke. Raises `FileExistsError` where that is taken."""
+    try:
+        path.hardlink_to(temporary)
+    except FileExistsError:
+        raise
+    except OSError:  # A file system without second names: take the name first.
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+        temporary.replace(path)
+    else:
+        temporary.unlink()
 
 
 def _words(prompt: str) -> str:

@@ -16,6 +16,7 @@ from . import captions, pieces, previews, problems, words
 from .account import Account
 from .outputs import sha256
 from .recipe import Recipe
+from .run import Run
 from .runner import Runner
 from .views import Files, Views, copies, fields_of, nothing
 from .visitors import ClientOf, is_owner, known
@@ -36,40 +37,47 @@ class Past:
         self._client_of = client_of
         self._key = key
 
-    async def remember(self, who: str | None, skip: int, said: str = "") -> str:
-        """The visitor's history, as a page of cards; `said` is what went wrong with it."""
+    async def remember(self, who: str | None, skip: int = 0, said: str = "") -> tuple[int, str]:
+        """The visitor's history, as a page of cards, and how many runs are on the pages before;
+        `said` is what went wrong with it."""
         who = known(who)
-        runs = await self._runner.history(who, skip=skip, most=PAGE + 1)
+        while not (runs := await self._runner.history(who, skip=skip, most=PAGE + 1)) and skip:
+            skip = max(0, skip - PAGE)  # The last one of a page was deleted.
         spent = await self._runner.spent_today(who)
         more = len(runs) > PAGE
-        return await self._views.history(runs[:PAGE], skip=skip, more=more, spent=spent, said=said)
+        about = {"skip": skip, "more": more, "spent": spent, "said": said}
+        return skip, await self._views.history(runs[:PAGE], **about)
 
     async def browse(
         self, who: str | None, skip: int, key: str | None, event: gr.EventData
     ) -> tuple[Any, ...]:
-        """A button of the history: open a run, take its fields or its result, delete, turn."""
+        """A button of the history: take a run's fields or its result, delete it, turn over."""
         run = await self._runner.get(str(event.run or ""), who := known(who))
-        pictures, text, view, said = gr.skip(), gr.skip(), nothing(), ""
+        pictures, text, said = gr.skip(), gr.skip(), ""
         match event.do:
-            case "open" if run:
-                view = await self._views.show([run])
             case "reuse" if run:
                 pictures, text = await fields_of(run)
             case "input" if run and run.results and not self._views.is_covered(run, 0):
                 pictures = await copies([run.results[0].path])
             case "delete" if run:
-                await self._runner.forget(run.id, who)
-            case "delete-there" if run and run.is_over:
+                await self._forget(run)
+            # What was only fetched by its id can be another's.
+            case "delete-there" if run and run.is_over and run.edit is not None:
                 try:
                     await self._account.delete(run, self._client_of(key))
-                    await self._runner.forget(run.id, who)
+                    await self._forget(run)
                 except WaveSpeedError as error:
                     said = problems.not_deleted(error)
             case "older":
                 skip += PAGE
             case "newer":
                 skip = max(0, skip - PAGE)
-        return pictures, text, skip, await self.remember(who, skip, said), *view
+        return pictures, text, *await self.remember(who, skip, said)
+
+    async def _forget(self, run: Run) -> None:
+        await self._runner.forget(run.id, run.visitor)
+        files = [*run.pictures, *(result.path for result in run.results)]
+        await asyncio.to_thread(previews.drop, files)
 
     async def fetch(
         self, prediction_id: str, key: str | None, who: str | None
@@ -82,6 +90,7 @@ class Past:
             yield pieces.note(problems.not_fetched(error)), *nothing()
             return
         run = await self._runner.fetch(task, known(who), client)
+        yield "", *await self._views.show([run])
         async with aclosing(self._views.follow(run.group or run.id)) as views:
             async for view in views:
                 yield "", *view

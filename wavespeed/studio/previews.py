@@ -1,12 +1,16 @@
 """What is shown of pictures: thumbnails, sizes that fit the screen, and the picture as it was sent.
 
 Everything here blocks. What was worked out once is kept, by what the file system knows of a file:
-so the picture of a run, a second name of what was dropped, is not worked out anew.
+so the picture of a run, a second name of what was dropped, is not worked out anew. The copies lie
+in a folder of Gradio's cache, since it serves nothing else; they go with their run, with Gradio's
+own cleaning of its cache, and at the latest when the server starts again.
 """
 
 from __future__ import annotations
 
+import shutil
 from base64 import b64encode
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from io import BytesIO
@@ -75,7 +79,12 @@ def look(path: Path) -> Seen:
 
 def sent(path: Path) -> Sent | None:
     """The picture upright, as it was sent; None where the file is gone."""
-    return _sent(_File.at(path))
+    found = _sent(_File.at(path))
+    if found is None:
+        return None
+    name, content, width, height = found
+    file = _kept(path, "sent", lambda: save_bytes_to_cache(content, name, _folder()))
+    return Sent(file, width, height) if file else None
 
 
 @lru_cache(maxsize=2000)
@@ -91,41 +100,73 @@ def _look(file: _File) -> Seen:
     return Seen(f"data:image/jpeg;base64,{b64encode(thumb).decode()}", said, "", read(path))
 
 
-@lru_cache(maxsize=2000)
 def fitting(path: Path, edge: int = SCREEN) -> Path | None:
-    """A copy in Gradio's cache, no larger than is needed; None where the file is gone."""
-    try:
-        if path.stat().st_size <= LIGHT:
-            return original(path)
-        with Image.open(path) as picture:
-            if picture.has_transparency_data and max(picture.size) <= edge:
-                return original(path)
-            content = _encoded(picture, edge)
-    except OSError:
-        return None
-    return Path(save_bytes_to_cache(content, f"{path.stem}-{edge}.jpg", get_upload_folder()))
+    """A copy that Gradio serves, no larger than is needed; None where the file is gone."""
+    return _kept(path, f"fitting {edge}", lambda: _fitting(path, edge))
 
 
-@lru_cache(maxsize=2000)
 def original(path: Path) -> Path | None:
-    """The file itself in Gradio's cache, at an address nobody can guess; None where it is gone."""
+    """The file itself where Gradio serves it, at an address nobody can guess; None where it is
+    gone."""
+    return _kept(path, "original", lambda: save_file_to_cache(path, _folder()))
+
+
+def begin(created: set[str]) -> None:
+    """Deletes the copies of an earlier process; `created` gets to know the new ones, for Gradio's
+    cleaning."""
+    global _created
+    _created = created
+    shutil.rmtree(_folder(), ignore_errors=True)
+
+
+def drop(paths: Iterable[Path]) -> None:
+    """Deletes all copies that were made of these files."""
+    for path in paths:
+        for copy in _copies.pop(path, {}).values():
+            copy.unlink(missing_ok=True)
+
+
+_copies: dict[Path, dict[str, Path]] = {}
+_created: set[str] = set()
+
+
+def _folder() -> str:
+    return str(Path(get_upload_folder()) / "studio")
+
+
+def _kept(path: Path, kind: str, make: Callable[[], str]) -> Path | None:
+    """The copy of this kind, made where there is none (any more)."""
+    known = _copies.get(path, {}).get(kind)
+    if known is not None and known.exists():
+        return known
     try:
-        return Path(save_file_to_cache(path, get_upload_folder()))
+        copy = Path(make())
     except OSError:
         return None
+    _copies.setdefault(path, {})[kind] = copy
+    _created.add(str(copy))
+    return copy
 
 
-@lru_cache(maxsize=1000)
-def _sent(picture_file: _File) -> Sent | None:
+def _fitting(path: Path, edge: int) -> str:
+    if path.stat().st_size <= LIGHT:
+        return str(save_file_to_cache(path, _folder()))
+    with Image.open(path) as picture:
+        if picture.has_transparency_data and max(picture.size) <= edge:
+            return str(save_file_to_cache(path, _folder()))
+        content = _encoded(picture, edge)
+    return str(save_bytes_to_cache(content, f"{path.stem}-{edge}.jpg", _folder()))
+
+
+@lru_cache(maxsize=100)
+def _sent(file: _File) -> tuple[str, bytes, int, int] | None:
+    """Its name, some 200 kB of it, and its size."""
     try:
-        image = prepare(picture_file.path)
+        image = prepare(file.path)
     except InvalidEdit:
         return None
     with Image.open(BytesIO(image.content)) as picture:
-        content = _encoded(picture, SCREEN)
-    name = f"{Path(image.name).stem}-sent.jpg"
-    file = Path(save_bytes_to_cache(content, name, get_upload_folder()))
-    return Sent(file, *image.changes.size)
+        return f"{Path(image.name).stem}-sent.jpg", _encoded(picture, SCREEN), *image.changes.size
 
 
 def _encoded(picture: Image.Image, edge: int) -> bytes:

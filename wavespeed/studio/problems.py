@@ -22,7 +22,7 @@ from wavespeed import (
     WaveSpeedError,
 )
 
-from .errors import Interrupted, KeyNeeded, Overspent, Unsaved
+from .errors import Interrupted, KeyNeeded, NoPicture, Overspent, Unsaved, Unwritten
 from .run import Run, Trouble
 from .words import (
     CHANGE_IT,
@@ -91,7 +91,7 @@ _SENTENCES: dict[type[WaveSpeedError], tuple[str, str]] = {
     ),
     NotAllowed: ("This WaveSpeed account may not do this.", "Ask WaveSpeed's support."),
     RateLimited: (
-        "WaveSpeed asks for a longer pause than a minute.",
+        "The account is over its rate; WaveSpeed asks for a longer pause.",
         f"Try again later. {_KEPT}",
     ),
     ServiceDown: (
@@ -108,6 +108,8 @@ _SENTENCES: dict[type[WaveSpeedError], tuple[str, str]] = {
     KeyNeeded: ("", ""),
     Interrupted: ("", "Press Edit to send it now."),
     Unsaved: ("", "Make room on the disk, then fetch it again; that costs nothing."),
+    NoPicture: ("", "Fetch it again; that costs nothing."),
+    Unwritten: ("", f"Make room on the server's disk, then try again. {_KEPT}"),
 }
 _BY_NAME = {kind.__name__: sentences for kind, sentences in _SENTENCES.items()}
 _BROKEN = ("Something went wrong in the studio.", "Try again; the log knows more by the id below.")
@@ -131,11 +133,14 @@ def _money(run: Run, trouble: Trouble) -> str:
 
 
 def _details(run: Run, trouble: Trouble) -> str:
+    # What was paid for can be fetched by hand, for 7 days.
+    outputs = run.prediction.outputs[len(run.results) :] if run.prediction else ()
     status = f"status {trouble.status}" if trouble.status is not None else ""
     code = f"code {trouble.code}" if trouble.code is not None else ""
     parts = [
         f"run {run.id}",
         f"prediction {trouble.prediction_id}" if trouble.prediction_id else "",
+        *(f"link {output.url}" for output in outputs if output.url),
         trouble.kind,
         ", ".join(part for part in (status, code) if part),
         trouble.message,

@@ -29,7 +29,8 @@ class Records:
         if not run.group:
             return [run]
         stored = await asyncio.to_thread(self._store.of_group, run.group, run.visitor)
-        return [self._board.get(other.id) or other for other in stored] or [run]
+        now = [self._board.get(other.id) or other for other in stored]
+        return sorted(now, key=lambda other: other.number) or [run]
 
     async def history(self, visitor: str, *, skip: int = 0, most: int = 12) -> list[Run]:
         """A visitor's runs, newest first, as they are now."""

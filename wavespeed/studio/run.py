@@ -35,6 +35,10 @@ State = Literal["running", "done", "failed", "stopped", "unknown"]
 """`unknown`: it may have been accepted, and nobody can tell; only a person may send it again."""
 
 
+VISITORS = "visitor"
+"""The account of runs under a visitor's own key; nobody knows whether two of them are the same."""
+
+
 @dataclass(frozen=True, slots=True)
 class Trouble:
     """An error as a value, which outlives the process: its class by name and what it knew."""
@@ -171,10 +175,14 @@ class Run:
     started_at: datetime
     own_key: bool = False
     """It runs under a key of the visitor's, which nothing remembers."""
+    account: str = ""
+    """Who was asked and pays: the service by its address, or `VISITORS`."""
     price_usd: float = PRICE_USD
     """What the edit costs, as it was shown before it began."""
     group: str = ""
     """The id that the variants of one edit share; its own for one alone."""
+    number: int = 0
+    """Its place in the group."""
     parent: str | None = None
     """The run whose result is the picture that this one edits."""
     held: bool = False

@@ -28,7 +28,7 @@ CREATE TABLE IF NOT EXISTS runs (
     prediction_id TEXT,
     day TEXT,                -- The UTC day whose budget it counts against: that of its submission.
     cost_usd REAL NOT NULL DEFAULT 0,
-    own_key INTEGER NOT NULL DEFAULT 0,  -- The visitor paid: no limit of the owner's counts it.
+    account TEXT NOT NULL DEFAULT '',    -- Who paid; limits count the same account's alone.
     group_id TEXT NOT NULL DEFAULT '',
     body TEXT NOT NULL       -- The whole run, as JSON; empty once it was deleted.
 ) STRICT;
@@ -38,9 +38,11 @@ CREATE INDEX IF NOT EXISTS runs_of_day ON runs (day);
 CREATE INDEX IF NOT EXISTS runs_of_prediction ON runs (prediction_id);
 CREATE INDEX IF NOT EXISTS runs_not_over ON runs (over) WHERE over = 0;
 """
-_ADDED = {"own_key": "INTEGER NOT NULL DEFAULT 0", "group_id": "TEXT NOT NULL DEFAULT ''"}
+_ADDED = {"account": "TEXT NOT NULL DEFAULT ''", "group_id": "TEXT NOT NULL DEFAULT ''"}
 """Columns that a file of an earlier version lacks."""
 _JSON = TypeAdapter(Run)
+NEAR = timedelta(minutes=20)
+"""Longer than a submission takes from the run's start, waits for a rate limit included."""
 SESSION_GAP = 1800.0
 """Seconds."""
 StoreError = sqlite3.Error
@@ -58,6 +60,7 @@ class Store:
         # WAL with FULL: a commit is on the disk when it returns, even if the power fails.
         self._database.execute("PRAGMA journal_mode = WAL")
         self._database.execute("PRAGMA synchronous = FULL")
+        self._database.execute("PRAGMA secure_delete = ON")  # A deleted prompt is gone.
         self._database.executescript(_SCHEMA)
         there = {row[0] for row in self._read("SELECT name FROM pragma_table_info('runs')")}
         for name, kind in _ADDED.items():
@@ -87,13 +90,12 @@ class Store:
         with self._writing() as cursor:
             if run.own_key:
                 budget_usd = visitor_edits = None  # The limits guard the owner's money.
-            others = "FROM runs WHERE day = ? AND cost_usd > 0 AND own_key = 0 AND id != ?"
-            spent = _one(cursor, f"SELECT total(cost_usd) {others}", day, run.id)
+            others = "FROM runs WHERE day = ? AND account = ? AND cost_usd > 0 AND id != ?"
+            which = (day, run.account, run.id)
+            spent = _one(cursor, f"SELECT total(cost_usd) {others}", *which)
             if budget_usd is not None and spent + run.price_usd > budget_usd + 1e-9:
                 raise Overspent("budget", midnight)
-            edits = _one(
-                cursor, f"SELECT count(*) {others} AND visitor = ?", day, run.id, run.visitor
-            )
+            edits = _one(cursor, f"SELECT count(*) {others} AND visitor = ?", *which, run.visitor)
             if visitor_edits is not None and edits >= visitor_edits:
                 raise Overspent("visitor", midnight)
             self._put(cursor, run, day)
@@ -109,8 +111,8 @@ class Store:
         return found[0] if found else None
 
     def of_group(self, group: str, visitor: str) -> list[Run]:
-        """A visitor's own runs of one group, in their order."""
-        return self._runs("group_id = ? AND visitor = ? ORDER BY rowid", group, visitor)
+        """A visitor's own runs of one group."""
+        return self._runs("group_id = ? AND visitor = ?", group, visitor)
 
     def history(self, visitor: str, *, skip: int = 0, most: int = 12) -> list[Run]:
         """A visitor's runs, newest first."""
@@ -133,6 +135,19 @@ class Store:
             f"SELECT prediction_id FROM runs WHERE prediction_id IN ({marks})", *prediction_ids
         )
         return {str(row[0]) for row in rows}
+
+    def rivals(self, run: Run, sent: datetime) -> int:
+        """How many other runs of the account have lost a submission at about that time, or have
+        one out: a task that nobody knows may be theirs. Deleted ones count too."""
+        around = [(sent + side * NEAR).timestamp() for side in (-1, 1)]
+        rows = self._read(
+            "SELECT count(*) FROM runs WHERE prediction_id IS NULL AND cost_usd > 0 AND id != ?"
+            " AND account = ? AND started_at BETWEEN ? AND ?",
+            run.id,
+            run.account,
+            *around,
+        )
+        return int(rows[0][0])
 
     def usual(self) -> float | None:
         """The median of the last edits' seconds, from the press to the picture; None below 3."""
@@ -181,7 +196,7 @@ class Store:
         cursor.execute(
             """
             INSERT INTO runs
-                (id, visitor, started_at, over, prediction_id, day, cost_usd, own_key, group_id,
+                (id, visitor, started_at, over, prediction_id, day, cost_usd, account, group_id,
                  body)
             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             ON CONFLICT (id) DO UPDATE SET over = excluded.over, body = excluded.body,
@@ -196,7 +211,7 @@ class Store:
                 run.prediction.id if run.prediction else None,
                 day,
                 run.cost_usd,
-                run.own_key,
+                run.account,
                 run.group,
                 _JSON.dump_json(run).decode(),
             ),

@@ -2,5 +2,7 @@
 // the server this way, one at a time.
 element.addEventListener("click", (event) => {
   const button = event.target.closest("[data-do]");
-  if (button) trigger("click", { do: button.dataset.do, index: Number(button.dataset.index || 0), run: button.dataset.run || "", tip: button.dataset.tip || "" });
+  // What shows another run ends the watching of this one, so it is an event of its own.
+  const kind = ["open", "version"].includes(button?.dataset.do) ? "select" : "click";
+  if (button) trigger(kind, { do: button.dataset.do, index: Number(button.dataset.index || 0), run: button.dataset.run || "", tip: button.dataset.tip || "" });
 });

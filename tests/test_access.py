@@ -1,0 +1,161 @@
+"""For everyone: keyboard, screen reader, contrast, little motion, a phone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect
+
+from tests.apps import App, served
+from tests.visits import ask, tab, visit
+
+# What axe finds in Gradio's own chrome, and we can't mend: rule, and where.
+GRADIOS_OWN = {
+    # The upload button of the gallery stands inside another button.
+    ("nested-interactive", "#inputs"),
+}
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    with served(tmp_path_factory.mktemp("app")) as app:
+        yield app
+
+
+def found(page: Page) -> list[str]:
+    """What is wrong in the page's own elements, a line each."""
+    violations = Axe().run(page).response["violations"]
+    places = [
+        (rule["id"], "".join(map(str, node["target"])), node["html"][:120])
+        for rule in violations
+        for node in rule["nodes"]
+    ]
+    own = [
+        f"{rule}: {target}: {html}"
+        for rule, target, html in places
+        if not any(rule == known and _is_in(page, target, where) for known, where in GRADIOS_OWN)
+    ]
+    return sorted(own)
+
+
+def _is_in(page: Page, target: str, where: str) -> bool:
+    return bool(page.locator(target).first.evaluate(f"element => !!element.closest('{where}')"))
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_in_any_state(app: App, browser: Browser, theme: str) -> None:
+    with visit(browser, f"{app.url}/?__theme={theme}") as page:
+        page.wait_for_timeout(300)
+        assert found(page) == [], "empty"
+        ask(page, "sepia [[slow]]")
+        expect(page.locator("#status .ws-run", has_text="Process")).to_be_visible(timeout=10_000)
+        assert found(page) == [], "busy"
+        page.locator("#stop").click()
+        for prompt, seen in (
+            ("sepia", ".ws-after"),
+            ("warm [[nsfw]]", ".ws-cover"),
+            ("warm [[fail]]", ".ws-problem"),
+        ):
+            page.locator("#prompt textarea").fill(prompt)
+            page.locator("#edit").click()
+            expect(page.locator(f"#results {seen}")).to_be_visible(timeout=20_000)
+            expect(page.locator("#edit")).to_be_visible()
+            page.wait_for_timeout(300)
+            if page.locator(".ws-details summary").count():
+                page.locator(".ws-details summary").click()
+            assert found(page) == [], prompt
+
+
+def test_everything_can_be_reached_by_keyboard_and_is_seen_in_focus(
+    app: App, browser: Browser
+) -> None:
+    with visit(browser, app.url) as page:
+        ask(page, "sepia")
+        expect(page.locator("#results .ws-after")).to_be_visible(timeout=20_000)
+        expect(page.locator("#history li")).to_have_count(1)
+        page.locator("#answer").evaluate("document.activeElement.blur()")
+        reached, unseen = set(), []
+        for _ in range(70):
+            page.keyboard.press("Tab")
+            name, outlined = page.evaluate(
+                """() => {
+                    const focused = document.activeElement, style = getComputedStyle(focused);
+                    const after = getComputedStyle(focused, "::after");
+                    const seen = [style.outlineStyle, after.outlineStyle].some((s) => s !== "none")
+                        || style.boxShadow !== "none"
+                        || (focused.closest("label") && getComputedStyle(focused.closest("label")).outlineStyle !== "none")
+                        || style.borderColor.includes("11, 99, 206");
+                    return [focused.getAttribute("aria-label") || focused.innerText?.trim() || focused.id || focused.tagName, seen];
+                }"""  # noqa: E501 - JavaScript
+            )
+            reached.add(name)
+            if not outlined and name != "BODY":
+                unseen.append(name)
+        for part in (
+            "Put “image 1” into the prompt",
+            "Take picture 1 away",
+            "Add a picture",
+            "Edit  $0.02",
+            "Compare with the picture before: arrow keys, or hold B",
+            "Full screen",
+            "Copy link",
+            "Use as input",
+            "Download",
+            "Details",
+            "Open: sepia",
+            "Delete",
+        ):
+            assert any(part in one for one in reached), f"{part} can't be reached"
+        assert not unseen, f"not seen in focus: {unseen}"
+
+
+def test_little_motion_is_honoured(app: App, browser: Browser) -> None:
+    context = browser.new_context(reduced_motion="reduce")
+    with tab(context, app.url) as page:
+        ask(page, "sepia [[slow]]")
+        running = page.locator("#status .ws-run i")
+        expect(running.first).to_be_visible(timeout=10_000)
+        moves = running.first.evaluate("bar => getComputedStyle(bar, '::after').animationName")
+        assert moves == "none"
+    context.close()
+
+
+def test_the_status_is_read_out_and_every_field_has_a_name(app: App, browser: Browser) -> None:
+    with visit(browser, app.url) as page:
+        expect(page.locator("#status [aria-live=polite]")).to_have_text("Ready.")
+        for name in ("What should change?", "Variants"):
+            assert page.get_by_label(name).count() or page.get_by_role("radiogroup", name=name)
+        ask(page, "sepia")
+        picture = page.get_by_role("img", name="Result: sepia")
+        expect(picture).to_be_visible(timeout=20_000)
+
+
+@pytest.mark.parametrize("width", [390, 1024])
+def test_nothing_is_wider_than_the_screen_in_any_state(
+    app: App, browser: Browser, width: int
+) -> None:
+    context = browser.new_context(viewport={"width": width, "height": 844})
+    with tab(context, app.url) as page:
+        for prompt, seen in ((None, ".ws-examples"), ("sepia", ".ws-after")):
+            if prompt:
+                ask(page, prompt)
+            expect(page.locator(f"#results {seen}")).to_be_visible(timeout=20_000)
+            page.wait_for_timeout(300)
+            wide = page.evaluate("document.documentElement.scrollWidth")
+            assert wide <= width, f"{prompt}: {wide}"
+        page.locator("#prompt textarea").fill("warm")
+        page.get_by_label("4", exact=True).check()
+        page.locator("#edit").click()
+        expect(page.locator("#results .ws-after")).to_have_count(4, timeout=30_000)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        button = page.locator("#edit").bounding_box()
+        assert button is not None
+        if width == 390:  # Within the thumb's reach, wherever one has scrolled to.
+            page.locator("#strip").scroll_into_view_if_needed()
+            assert re.match(
+                "sticky", page.locator("#buttons").evaluate("b => getComputedStyle(b).position")
+            )
+    context.close()
