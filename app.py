@@ -147,6 +147,7 @@ def build(
                     js_on_load=actions,
                 )
         history = drawn(elem_id="history", js_on_load=actions)
+        exported = drawn(elem_id="exported")
         with gr.Accordion(words.FETCH, open=False, elem_id="fetching"):
             wanted = gr.Textbox(elem_id="fetch-id", label=words.FETCH_ID, info=words.FETCH_INFO)
             fetch = gr.Button(words.FETCH_BUTTON, elem_id="fetch", size="md")
@@ -193,7 +194,7 @@ def build(
         for event in (*watching, halting, coming):
             event.then(past.remember, *remembered, **ours).then(past.tally, *summed, **ours)
         browsing = history.click(
-            past.browse, [visitor, place, own], [*fields, place, history], **ours
+            past.browse, [visitor, place, own], [*fields, place, history, exported], **ours
         )
         browsing.then(past.tally, *summed, **ours)
         restoring = strip.click(past.restore, [inputs, visitor], [*fields, inputs_note], **ours)

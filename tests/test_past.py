@@ -62,7 +62,7 @@ def test_a_result_of_elsewhere_is_fetched_by_its_id(
 ) -> None:
     ask(page, "make it grey")
     see(page, "make it grey")
-    prediction_id = page.locator(".ws-id").inner_text()
+    prediction_id = page.locator(".ws-id").text_content() or ""
     before = len(service.submissions)
 
     with visit(browser, app.url) as other:
@@ -145,7 +145,7 @@ def test_a_new_edit_keeps_the_old_result_in_the_history_page_by_page(page: Page)
 def test_a_run_is_deleted_here_and_if_asked_at_the_service(page: Page, service: Service) -> None:
     ask(page, "make it grey")
     see(page, "make it grey")
-    prediction_id = page.locator(".ws-id").inner_text()
+    prediction_id = page.locator(".ws-id").text_content() or ""
     card = page.locator("#history li")
     card.get_by_text("Delete", exact=True).click()
     card.get_by_role("button", name="Here and at WaveSpeed, for good").click()
@@ -156,7 +156,7 @@ def test_a_run_is_deleted_here_and_if_asked_at_the_service(page: Page, service: 
 def test_a_service_that_will_not_delete_keeps_it_here_too(page: Page, service: Service) -> None:
     ask(page, "make it grey")
     see(page, "make it grey")
-    service.tasks.pop(page.locator(".ws-id").inner_text())
+    service.tasks.pop(page.locator(".ws-id").text_content() or "")
     service.deletes = False
     card = page.locator("#history li")
     card.get_by_text("Delete", exact=True).click()
@@ -189,10 +189,10 @@ def test_the_price_on_the_button_is_the_services(
     service.price = 0.035
     settings = {"WAVESPEED_API_KEY": KEY, "WAVESPEED_BASE_URL": service.api_url}
     with served(tmp_path, **settings) as app, visit(browser, app.url) as page:
-        expect(page.locator("#edit")).to_have_text("Edit  $0.035")
         ask(page, "make it grey")
         see(page, "make it grey")
         expect(page.locator("#status")).to_contain_text("$0.035 was spent")
+        expect(page.locator("#edit")).to_have_text("Edit  $0.035")
         expect(page.locator("#session")).to_contain_text("1 edit, $0.035")
     service.price = 0.02
 

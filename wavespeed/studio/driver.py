@@ -153,7 +153,7 @@ class Driver:
             assert run.edit is not None
             await self.tell(run)
             try:
-                return await self._drive(run, client, client.edit(run.edit), age(run))
+                return await self._drive(run, client, client.edit(run.edit), 0.0)
             except AmbiguousSubmit as error:
                 lost = error
         else:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -21,7 +21,10 @@ from .views import Files, Shown, Views, copies, fields_of, nothing, refuse
 from .visitors import ClientOf, known
 
 MOST_VARIANTS = 4
-DOUBLE_CLICK = timedelta(seconds=2)
+DOUBLE_CLICK = 1.0
+"""Seconds."""
+MOST_PAGES = 10_000
+"""Pages of which the last start is remembered."""
 
 
 def asked(files: Files, prompt: str, sync_mode: bool, base64_output: bool) -> Edit:
@@ -50,31 +53,22 @@ class Handlers:
         self._account = account
         self._views = views
         self._client_of = client_of
-        # The group that each open page looks at.
-        self._watched: dict[tuple[str | None, str], str] = {}
+        # What each open page started last: the group, its prompt, when.
+        self._started: dict[tuple[str | None, str], tuple[str, str, float]] = {}
 
-    async def look(
-        self, group: str, who: str, request: gr.Request, note: str = "", *, keep: bool = False
-    ) -> AsyncGenerator[Shown]:
-        """Watches a group on behalf of an open page, which looks at one at a time."""
+    def _begin(self, edits: list[Edit], who: str, request: gr.Request, **how: Any) -> str:
+        """Starts the edits; their group. Gradio lets the second click of a double click through (it
+        notes the first only after gathering the inputs): that one gets the group of the first. So
+        nothing is awaited here between the look and the start."""
         page = request.session_hash, who
-        self._watched[page] = group
-        try:
-            async with aclosing(self._views.follow(group, note, keep=keep)) as views:
-                async for view in views:
-                    yield view
-        finally:
-            if self._watched.get(page) == group:
-                del self._watched[page]
-
-    async def _twice(self, who: str, prompt: str, request: gr.Request) -> str | None:
-        """The group that the first click of a double click started. Gradio lets the second one
-        through: it notes the first only after gathering the inputs."""
-        group = self._watched.get((request.session_hash, who))
-        run = await self._runner.get(group or "", who)
-        if run is None or run.prompt != prompt:
-            return None
-        return group if datetime.now(UTC) - run.started_at < DOUBLE_CLICK else None
+        last = self._started.get(page)
+        if last and last[1] == edits[0].prompt and time.monotonic() - last[2] < DOUBLE_CLICK:
+            return last[0]
+        group = self._runner.start_group(edits, who, **how)[0].group
+        self._started[page] = group, edits[0].prompt, time.monotonic()
+        while len(self._started) > MOST_PAGES:
+            del self._started[next(iter(self._started))]
+        return group
 
     async def start(
         self,
@@ -97,12 +91,11 @@ class Handlers:
             yield refuse(error)
             return
         who = known(who)
-        group = await self._twice(who, wanted.prompt, request)
-        if group is None:
-            edits, usd = [wanted] * counted(variants), self._price(client, price)
-            group = self._runner.start_group(edits, who, client, usd)[0].group
+        usd = self._price(client, price)
+        edits = [wanted] * counted(variants)
+        group = self._begin(edits, who, request, client=client, price_usd=usd)
         keep = current is not None
-        async with aclosing(self.look(group, who, request, keep=keep)) as views:
+        async with aclosing(self._views.follow(group, keep=keep)) as views:
             async for view in views:
                 yield view
 
@@ -167,11 +160,10 @@ class Handlers:
         if do == "again" and not await self._runner.again(run.id, who, client):
             return
         if do == "resend" and run.is_over and run.edit is not None:
-            twice = await self._twice(who, run.prompt, request)
             usd = self._price(client, price)
-            group = twice or self._runner.start(run.edit, who, client, usd).group
+            group = self._begin([run.edit], who, request, client=client, price_usd=usd)
         keep = bool(run.results)
-        async with aclosing(self.look(group, who, request, keep=keep)) as views:
+        async with aclosing(self._views.follow(group, keep=keep)) as views:
             async for view in views:
                 yield view
 
@@ -203,7 +195,7 @@ class Handlers:
         shown = await self._views.show([run], before, tip=tip)
         yield run.id, *shown[1:]  # Of variants this one alone.
         if not run.is_over:
-            async with aclosing(self.look(run.group or run.id, who, request)) as views:
+            async with aclosing(self._views.follow(run.group or run.id)) as views:
                 async for view in views:
                     yield view
 
@@ -224,6 +216,6 @@ class Handlers:
         going = [run for run in runs if not run.is_over]
         if going:
             note, group = words.picked_up(going[0]), going[0].group or going[0].id
-            async with aclosing(self.look(group, known(who), request, note)) as views:
+            async with aclosing(self._views.follow(group, note)) as views:
                 async for view in views:
                     yield view

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from wavespeed import MAX_IMAGES, InvalidEdit, WaveSpeedError
 
 from . import captions, pieces, previews, problems, words
 from .account import Account
+from .export import archive, contact_sheet
 from .outputs import sha256
 from .recipe import Recipe
 from .run import Run
@@ -53,7 +55,7 @@ class Past:
     ) -> tuple[Any, ...]:
         """A button of the history: take a run's fields or its result, delete it, turn over."""
         run = await self._runner.get(str(event.run or ""), who := known(who))
-        pictures, text, said = gr.skip(), gr.skip(), ""
+        pictures, text, said, exported = gr.skip(), gr.skip(), "", ""
         match event.do:
             case "reuse" if run:
                 pictures, text = await fields_of(run)
@@ -68,11 +70,29 @@ class Past:
                     await self._forget(run)
                 except WaveSpeedError as error:
                     said = problems.not_deleted(error)
+            case "export":
+                exported, said = await self._export(who)
             case "older":
                 skip += PAGE
             case "newer":
                 skip = max(0, skip - PAGE)
-        return pictures, text, *await self.remember(who, skip, said)
+        return pictures, text, *await self.remember(who, skip, said), exported
+
+    async def _export(self, who: str) -> tuple[str, str]:
+        """Links to the files of the session, or what went wrong."""
+        runs = await self._runner.of_session(who)
+        stem = f"image-edits-{datetime.now(UTC):%Y-%m-%d-%H%M%S}"
+        pack, sheet = previews.place(f"{stem}.zip"), previews.place(f"{stem}.html")
+
+        def write() -> None:
+            archive(runs, pack, covered=self._views.is_kept_away)
+            contact_sheet(runs, sheet, covered=self._views.is_kept_away)
+
+        try:
+            await asyncio.to_thread(write)
+        except WaveSpeedError as error:
+            return "", str(error)
+        return pieces.exported(pack, sheet), ""
 
     async def _forget(self, run: Run) -> None:
         await self._runner.forget(run.id, run.visitor)

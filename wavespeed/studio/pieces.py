@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 import jinja2
 
-from wavespeed import BASE_URL, MAX_IMAGES, MODEL
+from wavespeed import BASE_URL, MAX_IMAGES, MODEL, byte_count
 
 from . import captions, problems, words
 from .previews import Seen, Sent, look
@@ -246,6 +246,15 @@ def history(
     USD are the visitor's of today, and `said` is a word on what was just asked."""
     drawn = [{"run": run, "card": cards.get(run.id), "said": words.card(run)} for run in runs]
     return _draw("history", cards=drawn, skip=skip, more=more, spent=spent, said=said)
+
+
+def exported(pack: Path, sheet: Path) -> str:
+    """Links to what was written to take away."""
+    links = [
+        (name, address(file), file.name, byte_count(file.stat().st_size))
+        for name, file in ((words.ARCHIVE, pack), (words.CONTACT_SHEET, sheet))
+    ]
+    return _draw("exported", links=links)
 
 
 def address(file: Path | None) -> str:

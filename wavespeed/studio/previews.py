@@ -9,6 +9,7 @@ own cleaning of its cache, and at the latest when the server starts again.
 from __future__ import annotations
 
 import shutil
+import uuid
 from base64 import b64encode
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -117,6 +118,14 @@ def begin(created: set[str]) -> None:
     global _created
     _created = created
     shutil.rmtree(_folder(), ignore_errors=True)
+
+
+def place(name: str) -> Path:
+    """Where a new file of this name can be written and is then served, at an address of its own."""
+    folder = Path(_folder()) / uuid.uuid4().hex
+    folder.mkdir(parents=True)
+    _created.add(str(folder / name))
+    return folder / name
 
 
 def drop(paths: Iterable[Path]) -> None:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from .board import Board
 from .run import Run
-from .store import Store
+from .store import SESSION_GAP, Store
 
 
 class Records:
@@ -40,6 +40,16 @@ class Records:
     async def of_prediction(self, prediction_id: str, visitor: str) -> Run | None:
         """A visitor's own run that made the prediction."""
         return await asyncio.to_thread(self._store.of_prediction, prediction_id, visitor)
+
+    async def of_session(self, visitor: str) -> list[Run]:
+        """The runs of what the visitor does now, newest first, 200 at most."""
+        runs, after = [], datetime.now(UTC)
+        for run in await self.history(visitor, most=200):
+            if (after - run.started_at).total_seconds() > SESSION_GAP:
+                break
+            runs.append(run)
+            after = run.started_at
+        return runs
 
     async def spent_today(self, visitor: str) -> float:
         """USD of a visitor's UTC day."""

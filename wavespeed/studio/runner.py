@@ -53,7 +53,7 @@ class Runner:
         records = Records(self._board, store)
         self.get, self.group, self.history = records.get, records.group, records.history
         self.of_prediction, self.spent_today = records.of_prediction, records.spent_today
-        self.session = records.session
+        self.session, self.of_session = records.session, records.of_session
 
     # --- For the page -----------------------------------------------------------------------
 

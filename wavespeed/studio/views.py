@@ -14,7 +14,7 @@ import gradio as gr
 from wavespeed import InvalidEdit
 
 from . import pieces, previews, words
-from .run import Run, Trouble
+from .run import Result, Run, Trouble
 from .runner import Runner
 from .settings import Nsfw
 
@@ -38,6 +38,10 @@ class Views:
         if not run.results[index].nsfw or self.nsfw == "show":
             return False
         return self.nsfw == "hide" or pieces.key(run, index) not in revealed
+
+    def is_kept_away(self, result: Result) -> bool:
+        """Whether a picture stays out of what leaves the page: nobody reveals anything there."""
+        return bool(result.nsfw) and self.nsfw != "show"
 
     async def show(
         self,

@@ -1,0 +1,177 @@
+"""Runs to take away: an archive of the original files, and a contact sheet to mail to someone.
+
+Covered results are in neither, nor are inputs that once were such a result. Both functions block:
+call them in a thread.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import tempfile
+import unicodedata
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from typing import Any, BinaryIO
+from urllib.parse import urlsplit
+from zipfile import ZipFile, ZipInfo
+
+from . import words
+from .errors import Unsaved
+from .outputs import sha256
+from .recipe import TOOL, read
+from .run import Result, Run, details
+from .sheet import draw
+
+Covered = Callable[[Result], bool]
+
+
+def archive(runs: Sequence[Run], file: Path, *, covered: Covered) -> None:
+    """Writes a ZIP: results under their names by day, inputs in a folder of their run, and
+    `manifest.json`, which also says why a file was left out: "flagged", "gone", or "running".
+
+    Raises `Unsaved`; then there is no file, not even half of one.
+    """
+    with _whole(file) as out, ZipFile(out, "w") as pack:
+        packer = _Packer(pack, covered, _hidden(runs, covered))
+        told = [packer.add(run) for run in _oldest_first(runs)]
+        text = json.dumps({"tool": TOOL, "edits": told}, indent=2, ensure_ascii=False)
+        # The service's words can hold half an emoji, which is no UTF-8.
+        pack.writestr("manifest.json", text.encode(errors="replace"))
+
+
+def contact_sheet(runs: Sequence[Run], file: Path, *, covered: Covered) -> None:
+    """Writes one HTML file that needs nothing else: each finished edit, before and after.
+
+    Raises `Unsaved`; then there is no file, not even half of one.
+    """
+    page = draw(_oldest_first(runs), covered=covered, hidden=_hidden(runs, covered))
+    with _whole(file) as out:
+        out.write(page.encode(errors="replace"))
+
+
+@contextmanager
+def _whole(file: Path) -> Iterator[BinaryIO]:
+    """A file to write, which takes its name once it is complete. Raises `Unsaved`."""
+    try:
+        handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=".", suffix=".part")
+        try:
+            with os.fdopen(handle, "wb") as out:
+                yield out
+                out.flush()
+                os.fsync(out.fileno())
+            os.replace(temporary, file)
+        finally:
+            Path(temporary).unlink(missing_ok=True)
+    except OSError as error:
+        raise Unsaved(words.UNEXPORTED) from error
+
+
+def _oldest_first(runs: Sequence[Run]) -> list[Run]:
+    return sorted(runs, key=lambda run: run.started_at)
+
+
+def _hidden(runs: Sequence[Run], covered: Covered) -> Callable[[Path], bool]:
+    """Whether an input is one of the covered results, used again: by its hash, or by its recipe
+    where the result itself is gone."""
+    known: set[str] = set()
+    for run in runs:
+        paths = [result.path for result in run.results if covered(result)]
+        known |= {sha256(path) for path in paths} - {""}
+        known |= {run.prediction.id} if paths and run.prediction else set()
+
+    def hidden(path: Path) -> bool:
+        if not known:
+            return False
+        recipe = read(path)
+        return sha256(path) in known or (recipe is not None and recipe.prediction_id in known)
+
+    return hidden
+
+
+@dataclass(frozen=True, slots=True)
+class _Packer:
+    """Puts runs into an archive. `taken` are the names so far, in small letters."""
+
+    pack: ZipFile
+    covered: Covered
+    hidden: Callable[[Path], bool]
+    taken: set[str] = field(default_factory=set)
+
+    def add(self, run: Run) -> dict[str, Any]:
+        """Adds the files of a run; what the manifest says of it."""
+        known, day = details(run), f"{run.started_at:%Y-%m-%d}"
+        folder = self._name(f"inputs/{day}/{run.started_at:%H%M%S}-{_safe(run.prompt, 'edit', 40)}")
+        images = enumerate(run.edit.images if run.edit else (), 1)
+        return {
+            "prompt": run.prompt,
+            "model": known["model"],
+            "prediction_id": known["id"],
+            "started_at": run.started_at.isoformat(),
+            "state": run.state,
+            "error": known["error"],
+            "timings_ms": known["timings_ms"],
+            "cost_usd": None if run.spent == "unknown" else run.cost_usd,
+            "inputs": [self._input(run, f"{folder}/{number}-", image) for number, image in images],
+            "results": [self._result(run, f"results/{day}/", result) for result in run.results],
+        }
+
+    def _input(self, run: Run, prefix: str, image: str | Path) -> dict[str, Any]:
+        if isinstance(image, str):
+            return {"url": _address(image)}
+        return self._file(run, prefix, image, flagged=self.hidden(image))
+
+    def _result(self, run: Run, prefix: str, result: Result) -> dict[str, Any]:
+        packed = self._file(run, prefix, result.path, flagged=self.covered(result))
+        told = ("width", "height", "format", "size_bytes", "nsfw")
+        return packed | {name: getattr(result, name) for name in told}
+
+    def _file(self, run: Run, prefix: str, path: Path, *, flagged: bool) -> dict[str, Any]:
+        content = _content(path)
+        name = self._name(f"{prefix}{_safe(path.stem, 'picture', 60)}", path.suffix)
+        told = {
+            "file": name,
+            "sha256": None if content is None else hashlib.sha256(content).hexdigest(),
+        }
+        if flagged or content is None or not run.is_over:
+            return told | {
+                "left_out": "flagged" if flagged else "gone" if content is None else "running"
+            }
+        self.pack.writestr(ZipInfo(name, run.started_at.timetuple()[:6]), content)
+        return told
+
+    def _name(self, stem: str, ending: str = "") -> str:
+        """One that nothing in the archive has, also where capitals make no difference."""
+        ending = f".{_safe(ending, 'file', 8)}" if ending else ""
+        tries = (f"{stem}{'' if again == 1 else f'-{again}'}{ending}" for again in count(1))
+        name = next(name for name in tries if name.lower() not in self.taken)
+        self.taken.add(name.lower())
+        return name
+
+
+def _safe(name: str, otherwise: str, most: int) -> str:
+    """As a part of a path on any system: letters of any script, digits, dots and hyphens."""
+    plain = re.sub(r"[^\w.-]+", "-", unicodedata.normalize("NFC", name))
+    return plain.lstrip("-._")[:most].rstrip("-._") or otherwise
+
+
+def _address(url: str) -> str:
+    """Without the passwords and signatures that can be in one."""
+    try:
+        parts = urlsplit(url)
+        return f"{parts.scheme}://{parts.hostname or ''}{parts.path}"
+    except ValueError:
+        return ""
+
+
+def _content(path: Path) -> bytes | None:
+    """None where it is gone or can't be read."""
+    try:
+        return path.read_bytes() if path.is_file() else None
+    except (OSError, ValueError):
+        return None

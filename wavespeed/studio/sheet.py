@@ -1,0 +1,128 @@
+"""The contact sheet: finished edits, before and after, as one HTML page that needs nothing else."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+
+import jinja2
+from PIL import Image
+
+from wavespeed import InvalidEdit, prepare
+
+from . import words
+from .run import Result, Run, details
+
+SHEET_BYTES = 11_000_000
+"""What the pictures of a sheet share: many a mail takes no more than 20 MB."""
+LEAST_BYTES = 20_000
+"""Of one picture, however many there are; with less there is little to see."""
+SIZES = ((1024, 84), (1024, 74), (1024, 62), (768, 62), (512, 55))
+"""Long edge and JPEG quality, from the best on: the first that fits into a picture's share."""
+
+_templates = jinja2.Environment(
+    loader=jinja2.FileSystemLoader(Path(__file__).parent / "assets"),
+    autoescape=True,
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_templates.globals["words"] = words
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture of the sheet: its data URI, and of the file it shows the size and the format."""
+
+    source: str
+    width: int
+    height: int
+    format: str
+
+    @property
+    def shape(self) -> float:
+        """Width by height of its frame: that of the picture, unless it is a mere strip."""
+        return min(max(self.width / self.height, 0.4), 2.5)
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A finished edit on the sheet; `missing` says why there is no `before`."""
+
+    run: Run
+    afters: list[Picture]
+    before: Picture | None
+    missing: str
+
+    @property
+    def shapes(self) -> float:
+        """All frames side by side."""
+        return (self.before or self.afters[0]).shape + sum(after.shape for after in self.afters)
+
+
+def draw(
+    runs: Sequence[Run], *, covered: Callable[[Result], bool], hidden: Callable[[Path], bool]
+) -> str:
+    """The page. `covered` results are not on it, nor inputs that are `hidden`. Blocking, some
+    0.3 s a picture."""
+    done = [run for run in runs if run.state == "done"]
+    wanted = {run.id: [r.path for r in run.results if not covered(r)] for run in done}
+    # A quarter of it goes to base64.
+    share = SHEET_BYTES * 3 // 4 // max(1, sum(1 + len(paths) for paths in wanted.values()))
+    pairs, gone = [], 0
+    for run in done:
+        afters = [after for path in wanted[run.id] if (after := _picture(path, share))]
+        gone += len(wanted[run.id]) - len(afters)
+        if afters:
+            pairs.append(Pair(run, afters, *_before(run, hidden, share)))
+    return _templates.get_template("sheet.html").render(
+        pairs=pairs,
+        cost=sum(pair.run.cost_usd for pair in pairs),
+        days=_days([pair.run for pair in pairs]),
+        models=sorted({details(pair.run)["model"] for pair in pairs}),
+        flagged=sum(len(run.results) - len(wanted[run.id]) for run in done),
+        gone=gone,
+    )
+
+
+def _before(run: Run, hidden: Callable[[Path], bool], share: int) -> tuple[Picture | None, str]:
+    """The picture that was edited, or None and why."""
+    first = run.edit.images[0] if run.edit else None
+    if not isinstance(first, Path):
+        return None, words.NO_BEFORE
+    if hidden(first):
+        return None, words.COVERED_BEFORE
+    return _picture(first, share), words.NO_BEFORE
+
+
+def _picture(path: Path, share: int) -> Picture | None:
+    """Upright, on white, as a JPEG of `share` bytes at most; None where the file is no picture, or
+    gone."""
+    try:
+        ready = prepare(path)
+    except InvalidEdit:
+        return None
+    with Image.open(BytesIO(ready.content)) as picture:
+        profile = picture.info.get("icc_profile") if picture.mode in ("RGB", "RGBA") else None
+        small = picture.convert("RGBA")
+    small.thumbnail((SIZES[0][0], SIZES[0][0]), Image.Resampling.LANCZOS, reducing_gap=3.0)
+    flat = Image.alpha_composite(Image.new("RGBA", small.size, "white"), small).convert("RGB")
+    content = b""
+    for edge, quality in SIZES:
+        flat.thumbnail((edge, edge), Image.Resampling.LANCZOS)
+        out = BytesIO()
+        flat.save(out, "JPEG", quality=quality, icc_profile=profile)
+        content = out.getvalue()
+        if len(content) <= max(share, LEAST_BYTES):
+            break
+    source = f"data:image/jpeg;base64,{b64encode(content).decode()}"
+    return Picture(source, *ready.changes.size_before, ready.changes.format_before)
+
+
+def _days(runs: Sequence[Run]) -> str:
+    """ "23 Nov 2025", or from the first to the last."""
+    days = [f"{run.started_at.day} {run.started_at:%b %Y}" for run in runs]
+    return " – ".join(dict.fromkeys(days[:1] + days[-1:]))
