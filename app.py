@@ -185,11 +185,11 @@ def build(
             do.open,
             [visitor, revealed],
             shown,
-            cancels=watching,
+            trigger_mode="always_last",  # Of arrow keys in quick succession the last counts.
             **ours,
         )
         watching.append(opening)
-        halting = stop.click(do.halt, [group, visitor], shown, cancels=watching, **ours)
+        halting = stop.click(do.halt, [group, visitor], shown, **ours)
         remembered, summed = (visitor, [place, history]), (visitor, tally)
         for event in (*watching, halting, coming):
             event.then(past.remember, *remembered, **ours).then(past.tally, *summed, **ours)

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 from gradio_client import Client, handle_file
-from playwright.sync_api import Browser, Page, Response, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.apps import App, served
 from tests.conftest import PHOTOS
@@ -31,18 +31,23 @@ def originals(app: App) -> set[bytes]:
 
 @contextmanager
 def everything_received(page: Page) -> Iterator[list[bytes]]:
-    """All bodies that reach the browser, as they come."""
-    responses: list[Response] = []
+    """All files that reach the browser, as they come; nothing else than files holds a picture but
+    data URIs, and the largest of those is told too."""
     bodies: list[bytes] = []
-    page.on("response", responses.append)
+
+    def pass_on(route: Route) -> None:
+        response = route.fetch()
+        bodies.append(response.body())
+        route.fulfill(response=response)
+
+    page.route("**/file=**", pass_on)
     yield bodies
     page.wait_for_timeout(300)
-    for response in responses:
-        if response.status == 200 and "text/event-stream" not in response.headers.get(
-            "content-type", ""
-        ):
-            bodies.append(response.body())
-    page.remove_listener("response", responses.append)
+    page.unroute("**/file=**")
+    for source in page.locator("#results img, #history img, #strip img").all():
+        data = source.get_attribute("src") or ""
+        if data.startswith("data:") and "ws-cover" in (source.get_attribute("class") or ""):
+            assert len(data) < 1500, "a cover that shows more than colours"
 
 
 def flagged(page: Page, prompt: str = "warm [[nsfw]]") -> None:
@@ -156,6 +161,9 @@ def test_before_an_audience_covers_stay_and_money_and_keys_are_away(
                 expect(stage.locator(hidden)).to_be_hidden()
             for money in stage.locator(".ws-cost").all():
                 expect(money).to_be_hidden()
+            assert not [
+                line for line in stage.locator("body").inner_text().splitlines() if "$" in line
+            ]
             # Not even for one who asks the server past the page.
             stage.evaluate("document.querySelector('#results .ws-uncover').click()")
             stage.wait_for_timeout(500)

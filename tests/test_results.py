@@ -108,6 +108,7 @@ def test_versions_lead_from_the_original_to_here_and_back(page: Page) -> None:
     made(page, "sepia")
     page.locator("#results").get_by_role("button", name="Use as input").click()
     expect(page.locator("#strip")).to_contain_text("Made here with “sepia”")
+    expect(page.locator("#results .ws-after")).to_be_visible()  # It vanished once.
     again(page, "crop to a square")
 
     versions = page.locator(".ws-versions button")

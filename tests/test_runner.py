@@ -466,7 +466,7 @@ async def test_ones_own_result_is_fetched_as_the_run_that_made_it(
 
     assert others.id != run.id
     assert others.state == "done"
-    assert words.status(others).endswith("That cost nothing.")
+    assert words.spent([others]) == "That cost nothing."
     assert len(sandbox.calls("submit")) == 1
 
 

@@ -17,7 +17,7 @@ from . import pieces, words
 from .account import Account
 from .run import Run
 from .runner import Runner
-from .views import Files, Shown, Views, copies, fields_of, nothing, refuse
+from .views import Files, OpenPage, Shown, Views, copies, fields_of, nothing, refuse
 from .visitors import ClientOf, known
 
 MOST_VARIANTS = 4
@@ -54,7 +54,7 @@ class Handlers:
         self._views = views
         self._client_of = client_of
         # What each open page started last: the group, its prompt, when.
-        self._started: dict[tuple[str | None, str], tuple[str, str, float]] = {}
+        self._started: dict[OpenPage, tuple[str, str, float]] = {}
 
     def _begin(self, edits: list[Edit], who: str, request: gr.Request, **how: Any) -> str:
         """Starts the edits; their group. Gradio lets the second click of a double click through (it
@@ -95,13 +95,16 @@ class Handlers:
         edits = [wanted] * counted(variants)
         group = self._begin(edits, who, request, client=client, price_usd=usd)
         keep = current is not None
-        async with aclosing(self._views.follow(group, keep=keep)) as views:
+        async with aclosing(
+            self._views.look(group, (request.session_hash, who), keep=keep)
+        ) as views:
             async for view in views:
                 yield view
 
-    async def halt(self, current: str | None, who: str | None) -> Shown:
+    async def halt(self, current: str | None, who: str | None, request: gr.Request) -> Shown:
         """Ends each run where that saves money, and the watching in any case."""
-        runs = await self._group(current, known(who))
+        self._views.leave((request.session_hash, who := known(who)))
+        runs = await self._group(current, who)
         ended = [await self._runner.stop(run.id) or run for run in runs]
         return await self._views.show(ended, watching=False)
 
@@ -118,6 +121,7 @@ class Handlers:
         """A button among the results; those that only fill the fields are `take`'s."""
         run = await self._runner.get(str(event.run or current or ""), who := known(who))
         if run is None:
+            yield nothing()
             return
         match event.do:
             case "turn" if not is_showcase(request):
@@ -130,6 +134,8 @@ class Handlers:
                 async with aclosing(self._ask(run, event.do, key, price, who, request)) as views:
                     async for view in views:
                         yield view
+            case _:
+                yield nothing()  # A generator that yields nothing at all empties the page.
 
     async def take(
         self, who: str | None, before: frozenset[str], event: gr.EventData
@@ -158,12 +164,15 @@ class Handlers:
             return
         group = run.group or run.id
         if do == "again" and not await self._runner.again(run.id, who, client):
+            yield nothing()
             return
         if do == "resend" and run.is_over and run.edit is not None:
             usd = self._price(client, price)
             group = self._begin([run.edit], who, request, client=client, price_usd=usd)
         keep = bool(run.results)
-        async with aclosing(self._views.follow(group, keep=keep)) as views:
+        async with aclosing(
+            self._views.look(group, (request.session_hash, who), keep=keep)
+        ) as views:
             async for view in views:
                 yield view
 
@@ -190,14 +199,19 @@ class Handlers:
         goes on by itself."""
         run = await self._runner.get(str(event.run or ""), who := known(who))
         if run is None:
+            yield nothing()
             return
         tip = await self._runner.get(str(event.tip or ""), who)
         shown = await self._views.show([run], before, tip=tip)
         yield run.id, *shown[1:]  # Of variants this one alone.
+        page = request.session_hash, who
+        self._views.leave(page)
         if not run.is_over:
-            async with aclosing(self._views.follow(run.group or run.id)) as views:
+            async with aclosing(self._views.look(run.group or run.id, page)) as views:
                 async for view in views:
                     yield view
+        else:
+            yield nothing()
 
     async def _group(self, current: str | None, who: str) -> list[Run]:
         run = await self._runner.get(current or "", who)
@@ -216,6 +230,8 @@ class Handlers:
         going = [run for run in runs if not run.is_over]
         if going:
             note, group = words.picked_up(going[0]), going[0].group or going[0].id
-            async with aclosing(self._views.follow(group, note)) as views:
+            async with aclosing(
+                self._views.look(group, (request.session_hash, known(who)), note)
+            ) as views:
                 async for view in views:
                     yield view

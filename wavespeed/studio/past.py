@@ -100,7 +100,7 @@ class Past:
         await asyncio.to_thread(previews.drop, files)
 
     async def fetch(
-        self, prediction_id: str, key: str | None, who: str | None
+        self, prediction_id: str, key: str | None, who: str | None, request: gr.Request
     ) -> AsyncGenerator[tuple[Any, ...]]:
         """An id was entered: its result, wherever it was made."""
         try:
@@ -109,9 +109,11 @@ class Past:
         except WaveSpeedError as error:
             yield pieces.note(problems.not_fetched(error)), *nothing()
             return
-        run = await self._runner.fetch(task, known(who), client)
+        run = await self._runner.fetch(task, who := known(who), client)
         yield "", *await self._views.show([run])
-        async with aclosing(self._views.follow(run.group or run.id)) as views:
+        async with aclosing(
+            self._views.look(run.group or run.id, (request.session_hash, who))
+        ) as views:
             async for view in views:
                 yield "", *view
 

@@ -172,6 +172,7 @@ def status(
         state="running" if going else run.state if run else "empty",
         steps=_steps(run, age, "run" if watching else "left"),
         sentence=_sentence(runs, usual, watching=watching),
+        spent=words.spent(runs),
         heard=max(0.0, age - run.at) if going and watching and run and run.prediction else None,
         note=note if going else "",
         waiting=run.waiting if run and watching and not run.is_over else None,

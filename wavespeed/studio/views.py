@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import gradio as gr
 
@@ -22,6 +22,9 @@ Shown = tuple[Any, ...]
 """What the page shows of an edit, in the order of `shown` in `build`."""
 Files = Sequence[tuple[str, str | None]] | None
 """What a gallery hands over: paths with captions."""
+OpenPage = tuple[str | None, str]
+"""Gradio's id of an open page, and its visitor: one alone could be another's."""
+T = TypeVar("T")
 VERSIONS = 12
 """Steps back that the strip of versions shows."""
 
@@ -32,6 +35,7 @@ class Views:
     def __init__(self, runner: Runner, nsfw: Nsfw) -> None:
         self._runner = runner
         self.nsfw: Nsfw = nsfw
+        self._left: dict[OpenPage, asyncio.Event] = {}
 
     def is_covered(self, run: Run, index: int, revealed: frozenset[str] = frozenset()) -> bool:
         """Whether the picture's bytes must not reach the browser."""
@@ -153,16 +157,50 @@ class Views:
             cards[run.id] = pieces.Card(file, covered, result.cover)
         return cards
 
-    async def follow(
-        self, group: str, note: str = "", *, keep: bool = False
+    async def look(
+        self, group: str, page: OpenPage, note: str = "", *, keep: bool = False
     ) -> AsyncGenerator[Shown]:
-        """The page at each change of a group; what did not change is not sent again."""
+        """Watches a group on behalf of an open page, which looks at one at a time: at each change
+        what did change, and at the end nothing.
+
+        Not by Gradio's `cancels`: what a cancelled event sends last can come after what the
+        cancelling one showed, and empties the page. Gradio also sends the last output again when
+        a generator ends, which is why that says nothing.
+        """
+        self.leave(page)
+        left = self._left[page] = asyncio.Event()
         before: Shown = ()
-        async with aclosing(self._runner.watch_group(group)) as groups:
-            async for runs in groups:
-                now = await self.show(runs, note=note, keep=keep)
-                yield now if not before else only_changes(now, before)
-                before = now
+        try:
+            async with aclosing(self._runner.watch_group(group)) as groups:
+                while (runs := await _unless(left, anext(groups, None))) is not None:
+                    now = await self.show(runs, note=note, keep=keep)
+                    if left.is_set():
+                        break
+                    yield now if not before else only_changes(now, before)
+                    before = now
+            yield nothing()
+        finally:
+            if self._left.get(page) is left:
+                del self._left[page]
+
+    def leave(self, page: OpenPage) -> None:
+        """The page looks at nothing any more; what it looked at goes on."""
+        left = self._left.pop(page, None)
+        if left is not None:
+            left.set()
+
+
+async def _unless(event: asyncio.Event, coming: Awaitable[T]) -> T | None:
+    """What is coming, or None if the event is first."""
+    step, first = asyncio.ensure_future(coming), asyncio.ensure_future(event.wait())
+    try:
+        await asyncio.wait({step, first}, return_when=asyncio.FIRST_COMPLETED)
+        return step.result() if step.done() else None
+    finally:
+        # A generator that is still asked for its next can't be closed.
+        step.cancel()
+        first.cancel()
+        await asyncio.gather(step, first, return_exceptions=True)
 
 
 def only_changes(now: Shown, before: Shown) -> Shown:

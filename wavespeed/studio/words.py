@@ -224,15 +224,22 @@ def status(run: Run | None, usual: float | None = None, *, watching: bool = True
         case "running":
             return _running(run, usual)
         case "done":
-            if run.edit is None:
-                return f"Fetched in {seconds(run.at)}. That cost nothing."
-            return f"Done in {seconds(run.at)}. {dollars(run.cost_usd)} was spent."
+            return f"{'Done' if run.edit else 'Fetched'} in {seconds(run.at)}."
         case "stopped":
             return f"Stopped before anything was sent. {NOTHING_SPENT}"
         case "failed" | "unknown":
             return ""  # The problem itself says it.
         case _:
             assert_never(run.state)
+
+
+def spent(runs: Sequence[Run]) -> str:
+    """What finished edits have cost, for the end of that sentence."""
+    done = [run for run in runs if run.state == "done"]
+    if not done or len(done) < len(runs):
+        return ""
+    usd = sum(run.cost_usd for run in done)
+    return f"{dollars(usd)} was spent." if usd else "That cost nothing."
 
 
 def picked_up(run: Run) -> str:
@@ -262,7 +269,7 @@ def card(run: Run) -> str:
         case "running":
             return "Under way"
         case "done":
-            return f"{seconds(run.at)}, {dollars(run.cost_usd)}"
+            return seconds(run.at)
         case "stopped":
             return "Stopped, nothing spent"
         case "failed":
