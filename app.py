@@ -29,7 +29,7 @@ import httpx
 from filelock import FileLock, Timeout
 from gradio.events import api
 
-from wavespeed import AsyncClient, BadKey, InvalidEdit, Pace, connection_pool
+from wavespeed import AsyncClient, BadKey, Durations, InvalidEdit, Pace, connection_pool
 from wavespeed.sandbox import Sandbox, serve
 from wavespeed.studio import log, pieces, previews, words
 from wavespeed.studio.account import Account
@@ -230,6 +230,7 @@ def build(
 
 def key_of_ones_own(settings: Settings, pace: Pace, pool: httpx.AsyncClient) -> ClientOf:
     """Clients of visitors' own keys: of the real service even where the sandbox answers others."""
+    durations = Durations()  # What one of them learns of the service, all know.
 
     def client_of(key: str | None) -> AsyncClient | None:
         if not (key or "").strip():
@@ -237,7 +238,9 @@ def key_of_ones_own(settings: Settings, pace: Pace, pool: httpx.AsyncClient) -> 
                 raise InvalidEdit(words.KEY_MISSING, field="key")
             return None
         try:
-            return AsyncClient(key or "", base_url=settings.base_url, pace=pace, http=pool)
+            return AsyncClient(
+                key or "", base_url=settings.base_url, pace=pace, http=pool, durations=durations
+            )
         except BadKey as error:
             raise InvalidEdit(str(error), field="key") from None
 

@@ -8,6 +8,7 @@ httpx, Pillow and pillow-heif are all it needs; copy the files beside this one a
 """
 
 from .client import BASE_URL, AsyncClient
+from .durations import Durations
 from .errors import (
     AmbiguousSubmit,
     BadKey,
@@ -56,10 +57,10 @@ from .transport import connection_pool
 # fmt: off
 __all__ = [
     "BASE_URL", "MAX_IMAGES", "MAX_PROMPT", "MODEL", "PRICE_USD", "AmbiguousSubmit",
-    "AsyncClient", "BadKey", "Changes", "Completed", "Downloaded", "Edit", "EditFailed",
-    "EditOverdue", "Event", "Finished", "Image", "InactiveKey", "InvalidEdit", "Moderated",
-    "NoCredit", "NotAllowed", "NotUnderstood", "Output", "Pace", "Polled", "Prediction",
-    "Preparing", "RateLimited", "Refused", "ServiceDown", "Spent", "Submitted", "Submitting",
-    "Unreachable", "Uploaded", "Uploading", "Waiting", "WaveSpeedError", "byte_count",
-    "connection_pool", "prepare",
+    "AsyncClient", "BadKey", "Changes", "Completed", "Downloaded", "Durations", "Edit",
+    "EditFailed", "EditOverdue", "Event", "Finished", "Image", "InactiveKey", "InvalidEdit",
+    "Moderated", "NoCredit", "NotAllowed", "NotUnderstood", "Output", "Pace", "Polled",
+    "Prediction", "Preparing", "RateLimited", "Refused", "ServiceDown", "Spent", "Submitted",
+    "Submitting", "Unreachable", "Uploaded", "Uploading", "Waiting", "WaveSpeedError",
+    "byte_count", "connection_pool", "prepare",
 ]

@@ -11,13 +11,14 @@ import random
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import aclosing, closing
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from .answers import failure
 from .calls import PAGE_SIZE, Calls
+from .durations import Durations, life
 from .errors import EditFailed, EditOverdue, Refused, WaveSpeedError
 from .models import (
     Completed,
@@ -55,7 +56,8 @@ class AsyncClient:
     """WaveSpeed's image edit, over one pool of connections.
 
     Use as `async with AsyncClient(key) as client`; an `http` of one's own is shared, not closed.
-    A file that was uploaded within the hour is not uploaded again. `now` is a clock, in seconds.
+    A file that was uploaded within the hour is not uploaded again. How long tasks take is learned
+    in `durations`, which clients of one service may share. `now` is a clock, in seconds.
     Every method raises `WaveSpeedError`s only; a key that can't be one is a `BadKey` at once.
     The key goes to `base_url` alone, never to the hosts that keep the files.
     """
@@ -67,6 +69,7 @@ class AsyncClient:
         base_url: str = BASE_URL,
         pace: Pace | None = None,
         http: httpx.AsyncClient | None = None,
+        durations: Durations | None = None,
         now: Clock = time.monotonic,
     ) -> None:
         key = Bearer(api_key)
@@ -75,6 +78,7 @@ class AsyncClient:
         self._pace = pace or Pace()
         self._transport = Transport(key, base_url=base_url, pace=self._pace, http=http)
         self._calls = Calls(self._transport, self._pace)
+        self._durations = durations or Durations()
         self._now = now
         self._uploads = Uploads(self._send, now)
 
@@ -88,6 +92,12 @@ class AsyncClient:
         trace: TracebackType | None,
     ) -> None:
         await self._transport.close()
+
+    @property
+    def usual(self) -> float | None:
+        """Seconds that an edit usually is at the service, from those that this process saw end;
+        None before there are three."""
+        return self._durations.usual
 
     # --- An edit, as a stream of events -----------------------------------------------------
 
@@ -120,20 +130,23 @@ class AsyncClient:
     async def _submit_and_follow(
         self, edit: Edit, urls: Iterable[str], clock: Clock
     ) -> AsyncGenerator[Event]:
-        prediction: Prediction | None = None
+        prediction, sent, born = None, 0.0, 0.0
         async with aclosing(self._submission(edit, urls, clock)) as events:
             async for event in events:
-                prediction = event.prediction if isinstance(event, Submitted) else None
+                if isinstance(event, Submitting):
+                    sent = event.at
+                elif isinstance(event, Submitted):
+                    prediction, born = event.prediction, sent if edit.sync_mode else event.at
                 yield event
         assert prediction is not None, "a submission ends with Submitted or an error"
-        async with aclosing(self._follow(prediction, clock)) as events:
+        async with aclosing(self._follow(prediction, clock, born)) as events:
             async for event in events:
                 yield event
 
     async def watch(self, prediction_id: str) -> AsyncGenerator[Event]:
         """`edit` from the middle: from an id to the result. Costs nothing."""
         known = Prediction.named(prediction_id)
-        async with aclosing(self._follow(known, self._clock(), first_look=0)) as events:
+        async with aclosing(self._follow(known, self._clock(), None)) as events:
             async for event in events:
                 yield event
 
@@ -163,12 +176,18 @@ class AsyncClient:
                 return
 
     async def _follow(
-        self, prediction: Prediction, clock: Clock, first_look: float | None = None
+        self, prediction: Prediction, clock: Clock, born: float | None
     ) -> AsyncGenerator[Event]:
+        """From a task, `born` then by the clock (None: nobody knows when), to its pictures."""
         try:
-            async with aclosing(self._wait(prediction, clock, first_look)) as events:
+            async with aclosing(self._wait(prediction, clock, born)) as events:
+                async for event in events:
+                    prediction = event.prediction if isinstance(event, Completed) else prediction
+                    yield event
+            async with aclosing(_told(partial(self._download_all, prediction, clock))) as events:
                 async for event in events:
                     yield event
+            yield Finished(clock(), prediction)
         except WaveSpeedError as error:
             # An edit was accepted, whatever went wrong since; unless nobody knows its id.
             error.prediction_id = prediction.id
@@ -177,38 +196,43 @@ class AsyncClient:
             raise
 
     async def _wait(
-        self, prediction: Prediction, clock: Clock, first_look: float | None
+        self, prediction: Prediction, clock: Clock, born: float | None
     ) -> AsyncGenerator[Event]:
-        began, attempt = clock(), 0
-        pause = self._pace.next_look(0) if first_look is None else first_look
+        """Asks until the task has ended, and learns from one whose birth is known."""
+        began, attempt, birth = clock(), 0, born
+        end, seen = began + self._pace.deadline, began if prediction.is_terminal else born
+        due = began if born is None else born + self._next_look(0.0)
         while not prediction.is_terminal:
-            left = self._pace.deadline - (clock() - began)
-            if left <= 0:
+            if clock() >= end:
                 raise EditOverdue(
                     f"No result within {self._pace.deadline:.0f} s. The edit may still finish.",
                     prediction_id=prediction.id,
                 )
-            await asyncio.sleep(min(pause, left))
-            attempt += 1
+            await asyncio.sleep(due - clock())
+            asked, attempt = clock(), attempt + 1
+            event: Event
             try:
                 prediction = await self._calls.result(prediction.id)
             except WaveSpeedError as error:
                 if isinstance(error, Refused) and 404 in (error.status, error.code):
                     error.spent = "unknown"  # Deleted, expired, or never there.
-                pause = self._pause(error, attempt, 0, paid=True)
-                yield Waiting(clock(), pause, error)
+                pause = max(self._pace.shortest, self._pause(error, attempt, 0, paid=True))
+                event = Waiting(clock(), pause, error)
             else:
-                attempt, pause = 0, self._pace.next_look(clock() - began)
-                if not prediction.is_terminal:
-                    yield Polled(clock(), prediction)
-        error_of_task = failure(prediction)
-        if error_of_task:
+                if prediction.is_terminal:
+                    break
+                birth = clock() - _age(prediction) if birth is None else birth
+                attempt, seen, pause = 0, asked, self._next_look(clock() - birth)
+                event = Polled(clock(), prediction)
+            # The deadline brings the last look forward, but not too close to this one.
+            due = min(clock() + pause, max(end, clock() + self._pace.shortest))
+            yield event
+        if error_of_task := failure(prediction):
             raise error_of_task
+        if born is not None and seen is not None:
+            said, tolerance = prediction.execution_time, self._pace.shortest
+            self._durations.add(life(seen - born, clock() - born, said, tolerance=tolerance))
         yield Completed(clock(), prediction)
-        async with aclosing(_told(partial(self._download_all, prediction, clock))) as events:
-            async for event in events:
-                yield event
-        yield Finished(clock(), prediction)
 
     async def _download_all(self, prediction: Prediction, clock: Clock, tell: Tell) -> None:
         for index, output in enumerate(prediction.outputs):
@@ -295,6 +319,10 @@ class AsyncClient:
                     hear(seconds, error)
                 await asyncio.sleep(seconds)
 
+    def _next_look(self, age: float) -> float:
+        """Seconds until a task of this age is asked for again."""
+        return self._pace.next_look(age, self._durations.looks(self._pace))
+
     async def _send(self, image: Image, hear: Hear | None = None) -> str:
         return await self._insist(lambda: self._calls.upload(image), hear)
 
@@ -316,6 +344,13 @@ class AsyncClient:
 async def _upload_all(batch: Batch, clock: Clock, tell: Tell) -> None:
     urls = await batch.upload(_waiting(clock, tell))
     tell(Uploaded(clock(), urls))
+
+
+def _age(prediction: Prediction) -> float:
+    """Seconds, by the calendars of the service and of this machine, which may differ a little."""
+    if prediction.created_at is None:
+        return 0.0
+    return max(0.0, (datetime.now(UTC) - prediction.created_at).total_seconds())
 
 
 def _waiting(clock: Clock, tell: Tell) -> Hear:
