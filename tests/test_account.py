@@ -26,7 +26,7 @@ from wavespeed.studio import problems, words
 from wavespeed.studio.account import Account
 from wavespeed.studio.errors import KeyNeeded
 from wavespeed.studio.run import Run
-from wavespeed.studio.visitors import is_owner
+from wavespeed.studio.visitors import is_owner, known
 
 pytestmark = pytest.mark.anyio
 
@@ -158,3 +158,17 @@ def test_the_owner_is_who_sits_at_the_machine(
 )
 def test_money_has_as_many_decimals_as_say_something(usd: float, text: str) -> None:
     assert words.dollars(usd) == text
+
+
+def test_a_page_that_does_not_know_its_visitor_yet_has_one_all_the_same() -> None:
+    """What someone starts within the first moments must be found when the id has come."""
+
+    class Request(gr.Request):
+        def __init__(self, session_hash: str | None) -> None:
+            self.session_hash = session_hash
+
+    early = known(None, Request("page-1"))
+    assert known("not an id", Request("page-1")) == early
+    assert known(early, Request("page-2")) == early
+    assert known(None, Request("page-2")) != early
+    assert known(None, Request(None)) != known(None, Request(None))

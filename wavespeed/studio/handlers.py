@@ -90,7 +90,7 @@ class Handlers:
         except InvalidEdit as error:
             yield refuse(error)
             return
-        who = known(who)
+        who = known(who, request)
         usd = self._price(client, price)
         edits = [wanted] * counted(variants)
         group = self._begin(edits, who, request, client=client, price_usd=usd)
@@ -103,7 +103,7 @@ class Handlers:
 
     async def halt(self, current: str | None, who: str | None, request: gr.Request) -> Shown:
         """Ends each run where that saves money, and the watching in any case."""
-        self._views.leave((request.session_hash, who := known(who)))
+        self._views.leave((request.session_hash, who := known(who, request)))
         runs = await self._group(current, who)
         ended = [await self._runner.stop(run.id) or run for run in runs]
         return await self._views.show(ended, watching=False)
@@ -119,7 +119,7 @@ class Handlers:
         request: gr.Request,
     ) -> AsyncGenerator[Shown]:
         """A button among the results; those that only fill the fields are `take`'s."""
-        run = await self._runner.get(str(event.run or current or ""), who := known(who))
+        run = await self._runner.get(str(event.run or current or ""), who := known(who, request))
         if run is None:
             yield nothing()
             return
@@ -138,12 +138,12 @@ class Handlers:
                 yield nothing()  # A generator that yields nothing at all empties the page.
 
     async def take(
-        self, who: str | None, before: frozenset[str], event: gr.EventData
+        self, who: str | None, before: frozenset[str], event: gr.EventData, request: gr.Request
     ) -> tuple[Any, Any]:
         """What a button among the results or the examples puts into the fields; spends nothing."""
         if event.do == "example":
             return await self._example(int(event.index))
-        run = await self._runner.get(str(event.run or ""), known(who))
+        run = await self._runner.get(str(event.run or ""), known(who, request))
         if run is not None and event.do == "original":
             return (await fields_of(run))[0], gr.skip()
         index = int(event.index)
@@ -197,7 +197,7 @@ class Handlers:
     ) -> AsyncGenerator[Shown]:
         """A card of the history or a version: that run takes the stage; what was watched before
         goes on by itself."""
-        run = await self._runner.get(str(event.run or ""), who := known(who))
+        run = await self._runner.get(str(event.run or ""), who := known(who, request))
         if run is None:
             yield nothing()
             return
@@ -217,21 +217,21 @@ class Handlers:
         run = await self._runner.get(current or "", who)
         return await self._runner.group(run) if run else []
 
-    async def come(self, who: str | None) -> tuple[str, Any, Any]:
+    async def come(self, who: str | None, request: gr.Request) -> tuple[str, Any, Any]:
         """A page is opened or reloaded: its visitor's last pictures and words are still there."""
-        last = next(iter(await self._runner.history(who := known(who), most=1)), None)
+        last = next(iter(await self._runner.history(who := known(who, request), most=1)), None)
         return who, *await fields_of(last)
 
     async def arrive(self, who: str | None, request: gr.Request) -> AsyncGenerator[Shown]:
         """And the last edit is where it was."""
-        last = next(iter(await self._runner.history(known(who), most=1)), None)
+        last = next(iter(await self._runner.history(known(who, request), most=1)), None)
         runs = await self._runner.group(last) if last else []
         yield await self._views.show(runs)
         going = [run for run in runs if not run.is_over]
         if going:
             note, group = words.picked_up(going[0]), going[0].group or going[0].id
             async with aclosing(
-                self._views.look(group, (request.session_hash, known(who)), note)
+                self._views.look(group, (request.session_hash, known(who, request)), note)
             ) as views:
                 async for view in views:
                     yield view

@@ -39,10 +39,13 @@ class Past:
         self._client_of = client_of
         self._key = key
 
-    async def remember(self, who: str | None, skip: int = 0, said: str = "") -> tuple[int, str]:
-        """The visitor's history, as a page of cards, and how many runs are on the pages before;
-        `said` is what went wrong with it."""
-        who = known(who)
+    async def remember(self, who: str | None, request: gr.Request) -> tuple[int, str]:
+        """The newest page of the visitor's history."""
+        return await self._page(known(who, request), 0)
+
+    async def _page(self, who: str, skip: int, said: str = "") -> tuple[int, str]:
+        """A page of cards, and how many runs are on the pages before; `said` is what went wrong
+        with it."""
         while not (runs := await self._runner.history(who, skip=skip, most=PAGE + 1)) and skip:
             skip = max(0, skip - PAGE)  # The last one of a page was deleted.
         spent = await self._runner.spent_today(who)
@@ -51,10 +54,15 @@ class Past:
         return skip, await self._views.history(runs[:PAGE], **about)
 
     async def browse(
-        self, who: str | None, skip: int, key: str | None, event: gr.EventData
+        self,
+        who: str | None,
+        skip: int,
+        key: str | None,
+        event: gr.EventData,
+        request: gr.Request,
     ) -> tuple[Any, ...]:
         """A button of the history: take a run's fields or its result, delete it, turn over."""
-        run = await self._runner.get(str(event.run or ""), who := known(who))
+        run = await self._runner.get(str(event.run or ""), who := known(who, request))
         pictures, text, said, exported = gr.skip(), gr.skip(), "", ""
         match event.do:
             case "reuse" if run:
@@ -76,7 +84,7 @@ class Past:
                 skip += PAGE
             case "newer":
                 skip = max(0, skip - PAGE)
-        return pictures, text, *await self.remember(who, skip, said), exported
+        return pictures, text, *await self._page(who, skip, said), exported
 
     async def _export(self, who: str) -> tuple[str, str]:
         """Links to the files of the session, or what went wrong."""
@@ -109,7 +117,7 @@ class Past:
         except WaveSpeedError as error:
             yield pieces.note(problems.not_fetched(error)), *nothing()
             return
-        run = await self._runner.fetch(task, who := known(who), client)
+        run = await self._runner.fetch(task, who := known(who, request), client)
         yield "", *await self._views.show([run])
         async with aclosing(
             self._views.look(run.group or run.id, (request.session_hash, who))
@@ -117,11 +125,13 @@ class Past:
             async for view in views:
                 yield "", *view
 
-    async def look_at(self, files: Files, prompt: str, who: str | None) -> tuple[str, str]:
+    async def look_at(
+        self, files: Files, prompt: str, who: str | None, request: gr.Request
+    ) -> tuple[str, str]:
         """The pictures or the words have changed: what will be sent, and whether they fit."""
         paths = [Path(path) for path, _ in files or []]
         seen = await asyncio.to_thread(lambda: [previews.look(path) for path in paths])
-        covers = [await self._cover(picture.recipe, known(who)) for picture in seen]
+        covers = [await self._cover(picture.recipe, known(who, request)) for picture in seen]
         return pieces.strip(paths, seen, covers), pieces.hint(captions.named(prompt, len(paths)))
 
     async def _cover(self, recipe: Recipe | None, who: str) -> str | None:
@@ -144,7 +154,7 @@ class Past:
         return paths
 
     async def restore(
-        self, files: Files, who: str | None, event: gr.EventData
+        self, files: Files, who: str | None, event: gr.EventData, request: gr.Request
     ) -> tuple[Any, Any, Any]:
         """A button of the pictures. A recipe's prompt and pictures come in its order: from the
         visitor's own run, else from among the pictures that are there."""
@@ -154,7 +164,7 @@ class Past:
         recipe = found.get(int(event.index))
         if recipe is None:
             return gr.skip(), gr.skip(), gr.skip()
-        run = await self._runner.of_prediction(recipe.prediction_id, known(who))
+        run = await self._runner.of_prediction(recipe.prediction_id, known(who, request))
         if run is not None and run.edit is not None:
             pictures, text = await fields_of(run)
             return pictures, text, ""
@@ -183,7 +193,7 @@ class Past:
 
     async def tally(self, who: str | None, request: gr.Request) -> str:
         """What the session has cost and, for the owner alone, what the account holds."""
-        edits, spent = await self._runner.session(known(who))
+        edits, spent = await self._runner.session(known(who, request))
         balance = None
         if is_owner(request):
             with suppress(WaveSpeedError):  # It is shown where it is known.

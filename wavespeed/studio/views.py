@@ -25,6 +25,8 @@ Files = Sequence[tuple[str, str | None]] | None
 OpenPage = tuple[str | None, str]
 """Gradio's id of an open page, and its visitor: one alone could be another's."""
 T = TypeVar("T")
+FRAME = 0.05
+"""Seconds."""
 VERSIONS = 12
 """Steps back that the strip of versions shows."""
 
@@ -165,7 +167,7 @@ class Views:
 
         Not by Gradio's `cancels`: what a cancelled event sends last can come after what the
         cancelling one showed, and empties the page. Gradio also sends the last output again when
-        a generator ends, which is why that says nothing.
+        a generator ends, which is why the last one of a page that has left says nothing.
         """
         self.leave(page)
         left = self._left[page] = asyncio.Event()
@@ -178,7 +180,10 @@ class Views:
                         break
                     yield now if not before else only_changes(now, before)
                     before = now
-            yield nothing()
+                    # Of two updates within one frame the page would draw the second alone.
+                    await asyncio.sleep(FRAME)
+            if left.is_set() or not before:
+                yield nothing()
         finally:
             if self._left.get(page) is left:
                 del self._left[page]

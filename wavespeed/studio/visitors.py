@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hmac
 import re
-import uuid
+import secrets
 from collections.abc import Callable
 from ipaddress import ip_address
 from urllib.parse import urlsplit
@@ -17,9 +18,16 @@ ClientOf = Callable[[str | None], AsyncClient | None]
 Raises `InvalidEdit` where that won't do."""
 
 
-def known(who: str | None) -> str:
-    """A visitor's id if it is one of ours, else a new one: a page can send anything."""
-    return who if who and re.fullmatch(r"[0-9a-f]{32}", who) else uuid.uuid4().hex
+_SECRET = secrets.token_bytes(32)
+
+
+def known(who: str | None, request: gr.Request) -> str:
+    """A visitor's id if it is one of ours: a page can send anything. Else a new one, always the
+    same for an open page: what someone does before the page knows its id must not get lost."""
+    if who and re.fullmatch(r"[0-9a-f]{32}", who):
+        return who
+    page = request.session_hash or secrets.token_hex()
+    return hmac.digest(_SECRET, page.encode(), "sha256").hex()[:32]
 
 
 def is_owner(request: gr.Request) -> bool:
