@@ -1,33 +1,62 @@
-"""`make screenshots`: the README's pictures of the real page, over the sandbox."""
+"""`make screenshots`: the README's pictures of the real page, over the sandbox, in both themes."""
 
 from __future__ import annotations
 
 import tempfile
 from pathlib import Path
 
-from playwright.sync_api import Page, expect, sync_playwright
+from PIL import Image
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests import chromium
 from tests.apps import ROOT, served
 from tests.conftest import PHOTOS
 
 DOCS = ROOT / "docs"
+PROMPT = "Make it black and white with a strong contrast"
 
 
 def take(page: Page, name: str) -> None:
+    """As a PNG of few colours a quarter of the size, and hard to tell from the original."""
     page.mouse.move(0, 0)
-    page.wait_for_timeout(300)
-    page.screenshot(path=DOCS / f"{name}.png")
+    page.wait_for_timeout(500)
+    file = DOCS / f"{name}.png"
+    page.screenshot(path=file)
+    with Image.open(file) as picture:
+        small = picture.convert("RGB").quantize(256, dither=Image.Dither.FLOYDSTEINBERG)
+    small.save(file, optimize=True)
 
 
-def done(page: Page) -> None:
-    """The page after an edit."""
+def edit(page: Page, prompt: str, seen: str) -> None:
+    page.locator("#prompt textarea").fill(prompt)
+    page.locator("#edit").click()
+    expect(page.locator(seen).first).to_be_visible(timeout=30_000)
+
+
+def main_states(browser: Browser, url: str, theme: str) -> None:
+    """Empty, busy, done, covered, failed, four variants."""
+    page = browser.new_page(viewport={"width": 1440, "height": 900})
+    page.goto(f"{url}/?__theme={theme}")
+    expect(page.locator(".ws-examples")).to_be_visible()
+    take(page, f"empty-{theme}")
     files = [PHOTOS / "coffee.jpg", PHOTOS / "rocket.jpg"]
     page.locator("#inputs input[type=file]").first.set_input_files(files)
-    page.locator("#prompt textarea").fill("Make it black and white with a strong contrast")
-    page.locator("#edit").click()
+    expect(page.locator("#strip .ws-pick")).to_have_count(2)
+    edit(page, PROMPT, "#status .ws-run:nth-child(4)")
+    take(page, f"busy-{theme}")
     expect(page.locator("#results .ws-after")).to_be_visible(timeout=20_000)
-    take(page, "page")
+    page.locator(".ws-wipe").focus()
+    for _ in range(9):
+        page.keyboard.press("ArrowRight")
+    take(page, f"done-{theme}")
+    edit(page, "Warm evening light [[nsfw]]", "#results .ws-cover")
+    take(page, f"covered-{theme}")
+    edit(page, "Warm evening light [[fail]]", "#results .ws-problem")
+    take(page, f"failed-{theme}")
+    page.get_by_label("4", exact=True).check()
+    edit(page, "Watercolour painting, pastel", ".ws-tile:nth-child(4) .ws-after")
+    take(page, f"variants-{theme}")
+    page.close()
 
 
 if __name__ == "__main__":
@@ -38,7 +67,6 @@ if __name__ == "__main__":
         sync_playwright() as playwright,
     ):
         browser = playwright.chromium.launch(executable_path=chromium.find(), args=chromium.ARGS)
-        page = browser.new_page(viewport={"width": 1440, "height": 900})
-        page.goto(app.url)
-        done(page)
+        for theme in ("light", "dark"):
+            main_states(browser, app.url, theme)
         browser.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from zipfile import ZipFile
 
 import httpx
 import pytest
@@ -164,6 +165,31 @@ def test_a_service_that_will_not_delete_keeps_it_here_too(page: Page, service: S
     expect(page.locator("#history")).to_contain_text("Nothing was deleted.")
     expect(card).to_have_count(1)
     service.deletes = True
+
+
+def test_a_session_is_taken_away_as_an_archive_and_as_a_sheet(
+    browser: Browser, page: Page, tmp_path: Path
+) -> None:
+    ask(page, "make it <b>grey</b>")
+    see(page, "make it <b>grey</b>")
+    page.get_by_role("button", name="Export").click()
+    files = {}
+    for name in ("All files, ZIP", "Contact sheet, HTML"):
+        with page.expect_download() as download:
+            page.get_by_role("link", name=name).click()
+        files[name] = tmp_path / download.value.suggested_filename
+        download.value.save_as(files[name])
+
+    with ZipFile(files["All files, ZIP"]) as pack:
+        assert "manifest.json" in pack.namelist()
+        assert any(name.endswith("make-it-b-grey-b-1.png") for name in pack.namelist())
+    context = browser.new_context(offline=True)
+    sheet = context.new_page()
+    sheet.goto(files["Contact sheet, HTML"].as_uri())
+    expect(sheet.locator("body")).to_contain_text("make it <b>grey</b>")
+    for picture in sheet.locator("img").all():
+        assert picture.evaluate("image => image.naturalWidth") > 0
+    context.close()
 
 
 def test_the_page_says_whose_key_is_used_and_what_is_wrong_with_it(page: Page) -> None:
