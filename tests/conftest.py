@@ -32,6 +32,11 @@ QUICK = Pace(
 )
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest file first, so that no worker is left alone with it at the end."""
+    items.sort(key=lambda item: "test_recovery" not in item.nodeid)
+
+
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"

@@ -42,7 +42,8 @@ def main_states(browser: Browser, url: str, theme: str) -> None:
     files = [PHOTOS / "coffee.jpg", PHOTOS / "rocket.jpg"]
     page.locator("#inputs input[type=file]").first.set_input_files(files)
     expect(page.locator("#strip .ws-pick")).to_have_count(2)
-    edit(page, PROMPT, "#status .ws-run:nth-child(4)")
+    edit(page, PROMPT, "#status .ws-run:nth-child(3)")
+    page.wait_for_timeout(700)
     take(page, f"busy-{theme}")
     expect(page.locator("#results .ws-after")).to_be_visible(timeout=20_000)
     page.locator(".ws-wipe").focus()

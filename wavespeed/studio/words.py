@@ -293,7 +293,7 @@ def _running(run: Run, usual: float | None) -> str:
         case "queue":
             if run.prediction is None:
                 return "Handing the edit over."
-            return f"Accepted, waiting for its turn{_usually(usual)}. {_MAY_CLOSE}"
+            return f"Accepted{_usually(usual)}. {_MAY_CLOSE}"
         case "process":
             return f"Working{_usually(usual)}. {_MAY_CLOSE}"
         case "save":
