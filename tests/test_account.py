@@ -125,9 +125,10 @@ LOCAL, AWAY = "127.0.0.1", "203.0.113.9"
     ("address", "headers", "owner"),
     [
         (LOCAL, {"host": "localhost:7860", "origin": "http://localhost:7860"}, True),
-        (LOCAL, {"host": "127.0.0.1:7860"}, True),
+        (LOCAL, {"host": "127.0.0.1:7860", "origin": "http://127.0.0.1:7860"}, True),
+        (LOCAL, {"host": "127.0.0.1:7860"}, False),
         ("::1", {"host": "[::1]:7860", "origin": "http://[::1]:7860"}, True),
-        (AWAY, {"host": "localhost:7860"}, False),
+        (AWAY, {"host": "localhost:7860", "origin": "http://localhost:7860"}, False),
         (LOCAL, {"host": "demo.example.com"}, False),
         # A proxy on the same machine that passes nothing on: the browser's origin gives it away.
         (LOCAL, {"host": "127.0.0.1:7860", "origin": "https://demo.example.com"}, False),
