@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests import chromium
 from wavespeed import AsyncClient, Edit, Event, Pace
@@ -16,6 +16,9 @@ from wavespeed.sandbox import Sandbox, serve
 
 PHOTOS = Path(__file__).parent.parent / "wavespeed" / "studio" / "assets" / "photos"
 KEY = "ws-secret-key-0123456789"
+
+# What a person would wait for on a machine that is busy with other tests too.
+expect.set_options(timeout=30_000)
 
 # The waits of the real thing, but short; what waits longer than a second says so in its test.
 QUICK = Pace(

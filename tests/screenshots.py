@@ -30,7 +30,7 @@ def take(page: Page, name: str) -> None:
 def edit(page: Page, prompt: str, seen: str) -> None:
     page.locator("#prompt textarea").fill(prompt)
     page.locator("#edit").click()
-    expect(page.locator(seen).first).to_be_visible(timeout=30_000)
+    expect(page.locator(seen).first).to_be_visible()
 
 
 def main_states(browser: Browser, url: str, theme: str) -> None:
@@ -45,7 +45,7 @@ def main_states(browser: Browser, url: str, theme: str) -> None:
     edit(page, PROMPT, "#status .ws-run:nth-child(3)")
     page.wait_for_timeout(700)
     take(page, f"busy-{theme}")
-    expect(page.locator("#results .ws-after")).to_be_visible(timeout=20_000)
+    expect(page.locator("#results .ws-after")).to_be_visible()
     page.locator(".ws-wipe").focus()
     for _ in range(9):
         page.keyboard.press("ArrowRight")

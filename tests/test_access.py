@@ -51,7 +51,7 @@ def test_axe_finds_nothing_in_any_state(app: App, browser: Browser, theme: str) 
         page.wait_for_timeout(300)
         assert found(page) == [], "empty"
         ask(page, "sepia [[slow]]")
-        expect(page.locator("#status .ws-run", has_text="Process")).to_be_visible(timeout=10_000)
+        expect(page.locator("#status .ws-run", has_text="Process")).to_be_visible()
         assert found(page) == [], "busy"
         page.locator("#stop").click()
         for prompt, seen in (
@@ -61,7 +61,7 @@ def test_axe_finds_nothing_in_any_state(app: App, browser: Browser, theme: str) 
         ):
             page.locator("#prompt textarea").fill(prompt)
             page.locator("#edit").click()
-            expect(page.locator(f"#results {seen}")).to_be_visible(timeout=20_000)
+            expect(page.locator(f"#results {seen}")).to_be_visible()
             expect(page.locator("#edit")).to_be_visible()
             page.wait_for_timeout(300)
             if page.locator(".ws-details summary").count():
@@ -74,7 +74,7 @@ def test_everything_can_be_reached_by_keyboard_and_is_seen_in_focus(
 ) -> None:
     with visit(browser, app.url) as page:
         ask(page, "sepia")
-        expect(page.locator("#results .ws-after")).to_be_visible(timeout=20_000)
+        expect(page.locator("#results .ws-after")).to_be_visible()
         expect(page.locator("#history li")).to_have_count(1)
         page.locator("#answer").evaluate("document.activeElement.blur()")
         reached, unseen = set(), []
@@ -119,7 +119,7 @@ def test_little_motion_is_honoured(app: App, browser: Browser) -> None:
     with tab(context, app.url) as page:
         ask(page, "sepia [[slow]]")
         running = page.locator("#status .ws-run i")
-        expect(running.first).to_be_visible(timeout=10_000)
+        expect(running.first).to_be_visible()
         moves = running.first.evaluate("bar => getComputedStyle(bar, '::after').animationName")
         assert moves == "none"
     context.close()
@@ -132,7 +132,7 @@ def test_the_status_is_read_out_and_every_field_has_a_name(app: App, browser: Br
             assert page.get_by_label(name).count() or page.get_by_role("radiogroup", name=name)
         ask(page, "sepia")
         picture = page.get_by_role("img", name="Result: sepia")
-        expect(picture).to_be_visible(timeout=20_000)
+        expect(picture).to_be_visible()
 
 
 @pytest.mark.parametrize("width", [390, 1024])
@@ -144,14 +144,14 @@ def test_nothing_is_wider_than_the_screen_in_any_state(
         for prompt, seen in ((None, ".ws-examples"), ("sepia", ".ws-after")):
             if prompt:
                 ask(page, prompt)
-            expect(page.locator(f"#results {seen}")).to_be_visible(timeout=20_000)
+            expect(page.locator(f"#results {seen}")).to_be_visible()
             page.wait_for_timeout(300)
             wide = page.evaluate("document.documentElement.scrollWidth")
             assert wide <= width, f"{prompt}: {wide}"
         page.locator("#prompt textarea").fill("warm")
         page.get_by_label("4", exact=True).check()
         page.locator("#edit").click()
-        expect(page.locator("#results .ws-after")).to_have_count(4, timeout=30_000)
+        expect(page.locator("#results .ws-after")).to_have_count(4)
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         button = page.locator("#edit").bounding_box()
         assert button is not None

@@ -52,7 +52,7 @@ def everything_received(page: Page) -> Iterator[list[bytes]]:
 
 def flagged(page: Page, prompt: str = "warm [[nsfw]]") -> None:
     ask(page, prompt)
-    expect(page.locator("#results .ws-cover")).to_be_visible(timeout=15_000)
+    expect(page.locator("#results .ws-cover")).to_be_visible()
     expect(page.locator("#history .ws-cover")).to_be_visible()
 
 
@@ -95,9 +95,7 @@ def test_what_goes_on_from_a_flagged_picture_keeps_it_covered(app: App, browser:
         expect(page.locator("#strip .ws-cover")).to_be_visible()
         page.locator("#prompt textarea").fill("invert")
         page.locator("#edit").click()
-        expect(page.locator("#results .ws-after")).to_have_attribute(
-            "alt", "Result: invert", timeout=15_000
-        )
+        expect(page.locator("#results .ws-after")).to_have_attribute("alt", "Result: invert")
         with everything_received(page) as received:
             page.reload()
             expect(page.locator("#strip .ws-cover")).to_be_visible()
@@ -117,7 +115,7 @@ def test_a_picture_that_was_not_checked_is_told_as_not_checked(
         settings = {"WAVESPEED_API_KEY": KEY, "WAVESPEED_BASE_URL": url}
         with served(tmp_path, **settings) as app, visit(browser, app.url) as page:
             ask(page, "make it grey")
-            expect(page.locator("#results")).to_contain_text("Not checked", timeout=15_000)
+            expect(page.locator("#results")).to_contain_text("Not checked")
             expect(page.locator("#results .ws-flag-unknown")).to_be_visible()
 
 
@@ -127,7 +125,7 @@ def test_the_owner_decides_what_becomes_of_flagged_pictures(
 ) -> None:
     with served(tmp_path, WAVESPEED_NSFW=mode) as app, visit(browser, app.url) as page:
         ask(page, "warm [[nsfw]]")
-        expect(page.locator("#results .ws-flag-bad")).to_have_text("Flagged", timeout=15_000)
+        expect(page.locator("#results .ws-flag-bad")).to_have_text("Flagged")
         expect(page.locator("#results .ws-after")).to_have_count(shown)
         expect(page.get_by_role("button", name="Show anyway")).to_have_count(offered)
         if mode == "hide":
@@ -148,11 +146,11 @@ def test_before_an_audience_covers_stay_and_money_and_keys_are_away(
 ) -> None:
     with visit(browser, app.url) as page:
         ask(page, "sepia")
-        expect(page.locator("#results .ws-after")).to_be_visible(timeout=15_000)
+        expect(page.locator("#results .ws-after")).to_be_visible()
         flagged_again = page.locator("#prompt textarea")
         flagged_again.fill("warm [[nsfw]]")
         page.locator("#edit").click()
-        expect(page.locator("#results .ws-cover")).to_be_visible(timeout=15_000)
+        expect(page.locator("#results .ws-cover")).to_be_visible()
         expect(page.locator("#history li")).to_have_count(2)
         with tab(page.context, f"{app.url}/?show=1") as stage:
             expect(stage.locator("#results .ws-cover")).to_be_visible()

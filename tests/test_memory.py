@@ -29,13 +29,13 @@ def page(app: App, browser: Browser) -> Iterator[Page]:
 
 def see_result(page: Page, prompt: str) -> None:
     picture = page.locator("#results .ws-after")
-    expect(picture).to_have_attribute("alt", f"Result: {prompt}", timeout=20_000)
+    expect(picture).to_have_attribute("alt", f"Result: {prompt}")
     expect(page.locator("#prompt textarea")).to_have_value(prompt)
 
 
 def test_a_reload_in_the_middle_picks_the_edit_up_where_it_was(app: App, page: Page) -> None:
     ask(page, "sepia [[slow]]", PHOTOS / "coffee.jpg", PHOTOS / "rocket.jpg")
-    expect(page.locator("#status .ws-run", has_text="Process")).to_be_visible(timeout=10_000)
+    expect(page.locator("#status .ws-run", has_text="Process")).to_be_visible()
 
     page.reload()
 
@@ -45,7 +45,7 @@ def test_a_reload_in_the_middle_picks_the_edit_up_where_it_was(app: App, page: P
     expect(page.locator("#stop")).to_be_visible()
     with tab(page.context, app.url) as second:
         expect(second.locator("#status .ws-run")).to_be_visible()
-        expect(second.locator("#results .ws-after")).to_be_visible(timeout=30_000)
+        expect(second.locator("#results .ws-after")).to_be_visible()
     see_result(page, "sepia [[slow]]")
 
 
@@ -77,9 +77,7 @@ def test_kill_9_in_the_middle_loses_nothing_and_sends_nothing_twice(
         settings = {"WAVESPEED_API_KEY": KEY, "WAVESPEED_BASE_URL": url}
         with served(tmp_path, port=port, **settings) as app, visit(browser, app.url) as page:
             ask(page, "make it grey")
-            expect(page.locator("#status .ws-run", has_text="Process")).to_be_visible(
-                timeout=10_000
-            )
+            expect(page.locator("#status .ws-run", has_text="Process")).to_be_visible()
             state = page.context.storage_state()
             app.process.kill()
         with served(tmp_path, port=port, **settings) as app:
@@ -129,7 +127,7 @@ def ask_again(page: Page, prompt: str) -> None:
 def test_a_lost_answer_offers_to_look_again_and_to_send_again(page: Page) -> None:
     ask(page, "warm [[outage]]")
     problem = page.locator("#results .ws-problem")
-    expect(problem).to_contain_text("We don't know whether WaveSpeed accepted this", timeout=30_000)
+    expect(problem).to_contain_text("We don't know whether WaveSpeed accepted this")
     expect(problem.get_by_role("button", name="Look again")).to_be_visible()
     send = problem.get_by_role("button", name="Send again (may cost another $0.02)")
     expect(send).to_be_visible()

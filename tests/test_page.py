@@ -41,7 +41,7 @@ def test_from_drop_to_result_with_status_flag_and_timings(page: Page) -> None:
     expect(page.locator("#status .ws-run")).to_be_visible()
     expect(page.locator("#status .ws-run")).to_contain_text(re.compile(r"Queue|Process"))
     picture = page.locator("#results .ws-after")
-    expect(picture).to_be_visible(timeout=15_000)
+    expect(picture).to_be_visible()
     expect(page.locator("#status")).to_contain_text(re.compile(r"Done in \d+\.\d s\. \$0\.02 was"))
     expect(page.locator("#results")).to_contain_text("Not flagged")
     expect(picture).to_have_attribute("alt", "Result: make it black and white")
@@ -56,7 +56,7 @@ def test_the_downloaded_file_is_the_grey_picture(page: Page, tmp_path: Path) -> 
     ask(page, "make it black and white")
     link = page.get_by_role("link", name="Download")
     with page.expect_download() as download:
-        link.click(timeout=15_000)
+        link.click()
     path = tmp_path / download.value.suggested_filename
     download.value.save_as(path)
 
@@ -69,9 +69,9 @@ def test_seconds_tick_without_the_server(page: Page) -> None:
     ask(page, "warm [[slow]]")
     ticking = page.locator("#status .ws-run b")
     expect(ticking).to_be_visible()
-    page.locator("#status .ws-run", has_text="Process").wait_for(timeout=15_000)
+    page.locator("#status .ws-run", has_text="Process").wait_for()
     first = float(ticking.inner_text().split()[0])
-    expect(ticking).not_to_have_text(f"{first:.1f} s", timeout=1000)
+    expect(ticking).not_to_have_text(f"{first:.1f} s")
     assert float(ticking.inner_text().split()[0]) > first
 
 
@@ -80,7 +80,7 @@ def test_a_double_click_makes_one_edit_and_does_not_stop_it(app: App, page: Page
     drop(page, PHOTOS / "coffee.jpg")
     page.locator("#prompt textarea").fill("sepia")
     page.locator("#edit").dblclick()
-    expect(page.locator("#results .ws-after")).to_be_visible(timeout=15_000)
+    expect(page.locator("#results .ws-after")).to_be_visible()
     assert len(runs(app) - before) == 1
 
 
@@ -89,12 +89,25 @@ def runs(app: App) -> set[str]:
     return set(re.findall(r"run ([0-9a-f]{32})", app.log()))
 
 
+def test_the_key_is_not_too_fast_for_the_button(page: Page) -> None:
+    drop(page, PHOTOS / "chelsea.jpg")
+    page.locator("#prompt textarea").evaluate(
+        """(field) => {
+            field.value = "sepia";
+            field.dispatchEvent(new Event("input", { bubbles: true }));
+            const init = { key: "Enter", ctrlKey: true, bubbles: true };
+            field.dispatchEvent(new KeyboardEvent("keydown", init));
+        }"""
+    )
+    expect(page.locator("#results .ws-after")).to_have_attribute("alt", "Result: sepia")
+
+
 @pytest.mark.parametrize("keys", ["Control+Enter", "Meta+Enter"])
 def test_the_keyboard_edits(page: Page, keys: str) -> None:
     drop(page, PHOTOS / "chelsea.jpg")
     page.locator("#prompt textarea").press_sequentially("sepia")
     page.keyboard.press(keys)
-    expect(page.locator("#results .ws-after")).to_be_visible(timeout=15_000)
+    expect(page.locator("#results .ws-after")).to_be_visible()
     expect(page.locator("#results .ws-after")).to_have_attribute("alt", "Result: sepia")
 
 
@@ -149,7 +162,7 @@ def test_an_error_says_what_happened_the_money_and_what_to_do(
 ) -> None:
     ask(page, f"warm {prompt}")
     problem = page.locator("#results .ws-problem")
-    expect(problem).to_contain_text(what, timeout=15_000)
+    expect(problem).to_contain_text(what)
     expect(problem.locator(".ws-money")).to_contain_text(money)
     expect(problem).not_to_contain_text("Traceback")
     expect(page.locator("#edit")).to_be_visible()
@@ -159,16 +172,16 @@ def test_an_error_says_what_happened_the_money_and_what_to_do(
 
 def test_a_rate_limit_is_seen_and_waited_out(page: Page) -> None:
     ask(page, "sepia [[ratelimit]]")
-    expect(page.locator("#status")).to_contain_text("Next try in", timeout=10_000)
+    expect(page.locator("#status")).to_contain_text("Next try in")
     expect(page.locator("#status")).to_contain_text("Nothing was spent so far.")
-    expect(page.locator("#results .ws-after")).to_be_visible(timeout=30_000)
+    expect(page.locator("#results .ws-after")).to_be_visible()
 
 
 def test_a_flagged_picture_stays_covered_until_someone_asks(page: Page) -> None:
     fetched: list[str] = []
     page.on("response", lambda response: fetched.append(response.url))
     ask(page, "warm [[nsfw]]")
-    expect(page.locator("#results")).to_contain_text("Flagged", timeout=15_000)
+    expect(page.locator("#results")).to_contain_text("Flagged")
     expect(page.locator("#results .ws-cover")).to_be_visible()
     assert not [url for url in fetched if "warm-nsfw" in url]
     assert "warm-nsfw" not in page.content()
@@ -186,7 +199,7 @@ def test_a_flagged_picture_stays_covered_until_someone_asks(page: Page) -> None:
 def test_after_the_submission_stop_only_ends_the_watching_and_says_so(page: Page) -> None:
     ask(page, "warm [[stuck]]")
     stop = page.locator("#stop")
-    expect(stop).to_have_text("Stop watching", timeout=10_000)
+    expect(stop).to_have_text("Stop watching")
     page.wait_for_timeout(700)
     stop.click()
     expect(page.locator("#status")).to_contain_text("goes on at WaveSpeed and will be billed")
@@ -195,7 +208,7 @@ def test_after_the_submission_stop_only_ends_the_watching_and_says_so(page: Page
 
 def test_a_stop_while_nothing_was_accepted_ends_the_edit_for_nothing(page: Page) -> None:
     ask(page, "neon [[ratelimit]]")
-    expect(page.locator("#status")).to_contain_text("Next try in", timeout=10_000)
+    expect(page.locator("#status")).to_contain_text("Next try in")
     page.keyboard.press("Escape")
     expect(page.locator("#status")).to_contain_text("Stopped before anything was sent.")
     expect(page.locator("#status")).to_contain_text("Nothing was spent.")
@@ -208,7 +221,7 @@ def test_closing_the_tab_ends_the_watching_and_not_the_edit(app: App, browser: B
     page = context.new_page()
     page.goto(app.url)
     ask(page, "sketch")
-    expect(page.locator("#status .ws-run", has_text="Queue")).to_be_visible(timeout=10_000)
+    expect(page.locator("#status .ws-run", has_text="Queue")).to_be_visible()
     context.close()
 
     [run_id] = runs(app) - before
@@ -239,7 +252,7 @@ HOSTILE = (
 def test_markup_and_templates_in_a_prompt_stay_text(page: Page) -> None:
     ask(page, HOSTILE)
     picture = page.locator("#results .ws-after")
-    expect(picture).to_be_visible(timeout=15_000)
+    expect(picture).to_be_visible()
     expect(picture).to_have_attribute("alt", f"Result: {HOSTILE}")
     assert page.evaluate("window.hit") is None
 
@@ -263,7 +276,7 @@ def test_the_page_asks_nobody_but_its_own_server(app: App, browser: Browser) -> 
     page.on("request", lambda request: asked.append(request.url))
     page.goto(app.url)
     ask(page, "sepia")
-    expect(page.locator("#results .ws-after")).to_be_visible(timeout=15_000)
+    expect(page.locator("#results .ws-after")).to_be_visible()
     context.close()
     strangers = [url for url in asked if not url.startswith((app.url, "data:", "blob:"))]
     assert not strangers
@@ -274,7 +287,7 @@ def test_on_a_phone_nothing_is_wider_than_the_screen(app: App, browser: Browser)
     page = context.new_page()
     page.goto(app.url)
     ask(page, "sepia")
-    expect(page.locator("#results .ws-after")).to_be_visible(timeout=15_000)
+    expect(page.locator("#results .ws-after")).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     context.close()
 
@@ -290,14 +303,14 @@ def test_with_a_key_the_same_page_asks_the_real_service_as_documented(
         with visit(browser, app.url) as page:
             expect(page.locator("#engine")).to_have_text("127.0.0.1")
             ask(page, "make it black and white", PHOTOS / "coffee.jpg", PHOTOS / "rocket.jpg")
-            expect(page.locator("#results .ws-after")).to_be_visible(timeout=15_000)
+            expect(page.locator("#results .ws-after")).to_be_visible()
             expect(page.locator("#results")).to_contain_text("Not checked")
             assert KEY not in page.content()
             page.get_by_role("button", name="Advanced").click()
             page.get_by_label("Sync mode").check()
             page.get_by_label("Base64 output").check()
             page.locator("#edit").click()
-            expect(page.locator("#history li")).to_have_count(2, timeout=15_000)
+            expect(page.locator("#history li")).to_have_count(2)
         log = app.log()
     assert service.breaches == []
     first, second = service.submissions

@@ -38,7 +38,7 @@ def page(app: App, browser: Browser) -> Iterator[Page]:
 
 def see(page: Page, prompt: str) -> None:
     picture = page.locator("#results .ws-after")
-    expect(picture).to_have_attribute("alt", f"Result: {prompt}", timeout=20_000)
+    expect(picture).to_have_attribute("alt", f"Result: {prompt}")
 
 
 def fetch(page: Page, prediction_id: str) -> None:
@@ -247,16 +247,14 @@ def test_after_a_restart_a_visitors_run_asks_for_the_key_and_goes_on(
             page.get_by_role("button", name="Key:").click()
             page.locator("#api-key input").fill(VISITORS_KEY)
             ask(page, "make it grey")
-            expect(page.locator("#status .ws-run", has_text="Process")).to_be_visible(
-                timeout=10_000
-            )
+            expect(page.locator("#status .ws-run", has_text="Process")).to_be_visible()
             state = page.context.storage_state()
             app.process.kill()
         with served(tmp_path, port=port, **settings) as app:
             context = browser.new_context(storage_state=state)
             with tab(context, app.url) as page:
                 look = page.get_by_role("button", name="Look again")
-                expect(page.locator("#results")).to_contain_text("forgot your key", timeout=20_000)
+                expect(page.locator("#results")).to_contain_text("forgot your key")
                 look.click()
                 expect(page.locator("#key-note")).to_contain_text("with your own key")
                 page.get_by_role("button", name="Key:").click()

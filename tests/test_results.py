@@ -28,7 +28,7 @@ def page(app: App, browser: Browser) -> Iterator[Page]:
 
 def see(page: Page, prompt: str) -> None:
     picture = page.locator("#results .ws-after")
-    expect(picture).to_have_attribute("alt", f"Result: {prompt}", timeout=20_000)
+    expect(picture).to_have_attribute("alt", f"Result: {prompt}")
     expect(page.locator("#edit")).to_be_visible()
 
 
@@ -60,9 +60,7 @@ def test_the_status_says_what_is_usual_and_when_it_was_last_heard_of(page: Page)
         made(page, prompt) if prompt == "sepia" else again(page, prompt)
     page.locator("#prompt textarea").fill("invert [[slow]]")
     page.locator("#edit").click()
-    expect(page.locator("#status")).to_contain_text(
-        re.compile(r"Working, usually about \d+ s\."), timeout=10_000
-    )
+    expect(page.locator("#status")).to_contain_text(re.compile(r"Working, usually about \d+ s\."))
     expect(page.locator("#status .ws-heard")).to_contain_text(re.compile(r"heard of it [\d.]+ s"))
 
 
@@ -123,15 +121,15 @@ def test_versions_lead_from_the_original_to_here_and_back(page: Page) -> None:
 def test_again_sends_the_same_edit_once_more_for_its_price(page: Page) -> None:
     made(page, "sepia")
     page.get_by_role("button", name="Again $0.02").click()
-    expect(page.locator("#history li")).to_have_count(2, timeout=20_000)
+    expect(page.locator("#history li")).to_have_count(2)
     expect(page.locator("#session")).to_contain_text("2 edits, $0.04")
 
 
 def test_a_failed_edit_is_tried_again_with_one_click(page: Page) -> None:
     ask(page, "sepia [[fail]]")
-    expect(page.locator(".ws-problem")).to_contain_text("The edit failed.", timeout=15_000)
+    expect(page.locator(".ws-problem")).to_contain_text("The edit failed.")
     page.get_by_role("button", name="Try again $0.02").click()
-    expect(page.locator("#history li")).to_have_count(2, timeout=20_000)
+    expect(page.locator("#history li")).to_have_count(2)
 
 
 def test_the_details_hold_the_request_but_no_key(page: Page, browser: Browser) -> None:
@@ -152,7 +150,7 @@ def test_the_details_hold_the_request_but_no_key(page: Page, browser: Browser) -
 def test_variants_stand_side_by_side_and_one_that_fails_leaves_the_others(page: Page) -> None:
     ask_for(page, "3", "sepia")
     expect(page.locator("#status")).to_contain_text("2 running, 1 waiting.")
-    expect(page.locator("#results .ws-after")).to_have_count(3, timeout=30_000)
+    expect(page.locator("#results .ws-after")).to_have_count(3)
     expect(page.locator("#status")).to_contain_text("3 done.")
     expect(page.locator("#session")).to_contain_text("3 edits, $0.06")
     for tile in page.locator(".ws-tile").all():
@@ -175,7 +173,7 @@ def ask_for(page: Page, variants: str, prompt: str) -> None:
 
 def test_results_fill_the_screen_and_are_turned_over_by_key(page: Page) -> None:
     ask_for(page, "2", "sepia")
-    expect(page.locator("#results .ws-after")).to_have_count(2, timeout=30_000)
+    expect(page.locator("#results .ws-after")).to_have_count(2)
     page.locator(".ws-tile").nth(1).hover()
     page.get_by_role("button", name="Full screen").nth(1).click()
     screen = page.get_by_role("dialog", name="Full screen")
@@ -198,7 +196,5 @@ def test_the_focus_goes_to_the_result_unless_its_person_writes_on(page: Page) ->
     page.locator("#edit").click()
     page.locator("#prompt textarea").click()
     page.keyboard.type(" and more")
-    expect(page.locator("#results .ws-after")).to_have_attribute(
-        "alt", re.compile("Result: warm"), timeout=20_000
-    )
+    expect(page.locator("#results .ws-after")).to_have_attribute("alt", re.compile("Result: warm"))
     expect(page.locator("#prompt textarea")).to_be_focused()

@@ -37,16 +37,18 @@
   document.addEventListener("input", (event) => { typed ||= event.isTrusted; }, true);
 
   // --- Keys
-  const press = (id) => {
+  // The last letter may not have reached the button yet: it has this many milliseconds to wake up.
+  const press = (id, patience = 0) => {
     const button = document.getElementById(id);
     if (button && !button.disabled && button.checkVisibility()) button.click();
+    else if (patience > 0) setTimeout(() => press(id, patience - 50), 50);
   };
   const writes = (target) => target.closest?.("input, textarea, [contenteditable]");
   document.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
       event.preventDefault();
       // The text box tells the server its words when they are entered, this key included.
-      setTimeout(() => press("edit"), 0);
+      if (!event.repeat) setTimeout(() => press("edit", 1000), 0);
     }
     if (event.key === "Escape" && !event.defaultPrevented && !one(".ws-screen")?.open) press("stop");
     const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
