@@ -78,6 +78,7 @@ def build(
         # The key and the secret are fixed, so that a restart of the server forgets nobody. The id
         # is what lets a browser see its runs, and long enough that nobody guesses another's.
         visitor = gr.BrowserState(storage_key="wavespeed-visitor", secret="wavespeed-visitor")
+        draft = gr.BrowserState(storage_key="wavespeed-draft", secret="wavespeed-draft")
         with gr.Row(elem_id="top"):
             drawn(pieces.header(engine, sandbox=sandbox), elem_id="header")
             tally = drawn(elem_id="tally")
@@ -169,7 +170,7 @@ def build(
         }
         editing = edit.click(do.start, [*fields, *options, visitor, group], shown, **ours)
         acting = results.click(do.act, [group, own, price, visitor, revealed], shown, **ours)
-        coming = page.load(do.come, visitor, [visitor, *fields], **ours)
+        coming = page.load(do.come, [visitor, draft], [visitor, *fields], **ours)
         arriving = coming.then(do.arrive, visitor, shown, **ours)
         taking = results.click(do.take, [visitor, revealed], fields, **ours)
         fetching = gr.on(
@@ -203,6 +204,16 @@ def build(
         for event in (coming, taking, browsing, restoring):
             event.then(past.look_at, *looked, **ours)
         gr.on([inputs.change, prompt.blur], past.look_at, *looked, **ours)
+        gr.on(
+            [inputs.change, prompt.change],
+            None,
+            fields,
+            draft,
+            js=pieces.asset("draft.js"),
+            queue=False,
+            show_progress="hidden",
+            api_visibility="private",
+        )
         gr.on(
             [inputs.change, prompt.change, variants.change, shortcut.change, strip.change],
             None,

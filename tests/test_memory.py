@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.apps import App, free_port, served
 from tests.conftest import PHOTOS
 from tests.service import KEY, Service, running
-from tests.visits import ask, tab, visit
+from tests.visits import ask, drop, tab, visit
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +47,22 @@ def test_a_reload_in_the_middle_picks_the_edit_up_where_it_was(app: App, page: P
         expect(second.locator("#status .ws-run")).to_be_visible()
         expect(second.locator("#results .ws-after")).to_be_visible()
     see_result(page, "sepia [[slow]]")
+
+
+def test_what_was_not_sent_yet_is_there_after_a_lost_connection(page: Page) -> None:
+    drop(page, PHOTOS / "coffee.jpg", PHOTOS / "rocket.jpg")
+    page.locator("#prompt textarea").fill("a bowl")
+    expect(page.locator("#edit")).to_have_text("Edit  $0.02")
+    page.context.set_offline(True)
+    with page.expect_navigation():  # By Gradio, once it reaches the server again.
+        page.locator("#edit").click()
+        expect(page.locator("body")).to_contain_text("Connection to the server was lost")
+        page.context.set_offline(False)
+    expect(page.locator("#prompt textarea")).to_have_value("a bowl")
+    expect(page.locator("#inputs img")).to_have_count(2)
+    page.reload()
+    expect(page.locator("#prompt textarea")).to_have_value("a bowl")
+    expect(page.locator("#edit")).to_have_text("Edit  $0.02")
 
 
 def test_a_reload_afterwards_shows_the_result_and_the_fields(page: Page) -> None:

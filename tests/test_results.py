@@ -100,6 +100,17 @@ def test_another_shape_is_told(page: Page) -> None:
     expect(page.locator(".ws-shape")).to_have_text(
         "Your picture is 3:2, the result 1:1; edges may be cropped or invented."
     )
+    # Both are equally high, and the handle goes from edge to edge of the wider one.
+    handle = page.get_by_role("slider", name="Compare with the picture before")
+    handle.press("End")
+    expect(page.locator("#results .ws-pair")).to_have_css("aspect-ratio", "1.5 / 1")
+    assert page.locator("#results .ws-pair").evaluate(
+        """(pair) => {
+            const box = pair.getBoundingClientRect();
+            const stage = pair.closest(".ws-picture").getBoundingClientRect();
+            return Math.abs(box.height - stage.height) < 1 && box.width < stage.width;
+        }"""
+    )
 
 
 def test_versions_lead_from_the_original_to_here_and_back(page: Page) -> None:

@@ -17,7 +17,7 @@ from . import pieces, words
 from .account import Account
 from .run import Run
 from .runner import Runner
-from .views import Files, OpenPage, Shown, Views, copies, fields_of, nothing, refuse
+from .views import Files, OpenPage, Shown, Views, copies, drafted, fields_of, nothing, refuse
 from .visitors import ClientOf, known
 
 MOST_VARIANTS = 4
@@ -217,10 +217,14 @@ class Handlers:
         run = await self._runner.get(current or "", who)
         return await self._runner.group(run) if run else []
 
-    async def come(self, who: str | None, request: gr.Request) -> tuple[str, Any, Any]:
-        """A page is opened or reloaded: its visitor's last pictures and words are still there."""
+    async def come(self, who: str | None, draft: Any, request: gr.Request) -> tuple[str, Any, Any]:
+        """A page is opened or reloaded (Gradio itself reloads it when a lost connection is back):
+        the pictures and words that were in its fields are still there, else those of its visitor's
+        last edit."""
         last = next(iter(await self._runner.history(who := known(who, request), most=1)), None)
-        return who, *await fields_of(last)
+        pictures, text = await fields_of(last)
+        files, said = await drafted(draft)
+        return who, files or pictures, said or text
 
     async def arrive(self, who: str | None, request: gr.Request) -> AsyncGenerator[Shown]:
         """And the last edit is where it was."""

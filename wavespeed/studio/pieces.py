@@ -21,7 +21,7 @@ from wavespeed import BASE_URL, MAX_IMAGES, MODEL, byte_count
 
 from . import captions, problems, words
 from .previews import Seen, Sent, look
-from .run import STEPS, Run, Step
+from .run import STEPS, Result, Run, Step
 
 ASSETS = Path(__file__).parent / "assets"
 PHOTOS = ASSETS / "photos"
@@ -169,6 +169,7 @@ def status(
     return _draw(
         "status",
         run=run,
+        ages={run.id: round(age, 1) for run, age in going},
         state="running" if going else run.state if run else "empty",
         steps=_steps(run, age, "run" if watching else "left"),
         sentence=_sentence(runs, usual, watching=watching),
@@ -229,9 +230,16 @@ def _item(run: Run, shot: Shot) -> dict[str, object]:
         "original": address(shot.original),
         "before": address(before.file) if before and not shot.covered else "",
         "shape": shape,
+        "ratio": f"{_ratio(result, before):.4f}",
         "link": output.url if output and not shot.covered else None,
         "name": result.path.name,
     }
+
+
+def _ratio(result: Result, before: Sent | None) -> float:
+    """Width by height of the box in which the result and what it was made of are equally high."""
+    ratio = result.width / result.height
+    return max(ratio, before.width / before.height) if before else ratio
 
 
 def history(

@@ -112,6 +112,12 @@ def original(path: Path) -> Path | None:
     return _kept(path, "original", lambda: save_file_to_cache(path, _folder()))
 
 
+def is_served(path: Path) -> bool:
+    """Whether a file lies in Gradio's cache, where whoever knows its address may see it."""
+    path, cache = path.resolve(), Path(get_upload_folder()).resolve()
+    return path.is_relative_to(cache) and path.is_file()
+
+
 def begin(created: set[str]) -> None:
     """Deletes the copies of an earlier process; `created` gets to know the new ones, for Gradio's
     cleaning."""

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import gradio as gr
 
-from wavespeed import InvalidEdit
+from wavespeed import MAX_IMAGES, MAX_PROMPT, InvalidEdit
 
 from . import pieces, previews, words
 from .run import Result, Run, Trouble
@@ -244,6 +244,18 @@ async def fields_of(run: Run | None) -> tuple[Any, Any]:
     if run is None or run.edit is None:
         return gr.skip(), gr.skip()
     return await copies(run.pictures), run.prompt
+
+
+async def drafted(draft: Any) -> tuple[list[str], str]:
+    """The pictures and the words that a browser kept. What it says is a stranger's: a path counts
+    only where Gradio serves the file anyway, and all are there or none."""
+    match draft:
+        case {"text": str(text), "paths": [*paths]} if len(paths) <= MAX_IMAGES:
+            files = [Path(path) for path in paths if isinstance(path, str) and "\0" not in path]
+            served = await asyncio.to_thread(lambda: all(map(previews.is_served, files)))
+            return [str(file) for file in files] if served else [], text[:MAX_PROMPT]
+        case _:
+            return [], ""
 
 
 def _is_flagged(runs: Sequence[Run]) -> bool:

@@ -30,6 +30,7 @@ EDIT, STOP = "Edit", "Stop"
 GRADIO = {
     "upload_text.drop_gallery": "Drop or paste pictures",
     "upload_text.click_to_upload": "choose files",
+    "common.webcam": "Take a picture",
 }
 """Words of Gradio's own that we put better."""
 STOP_WATCHING = "Stop watching"

@@ -20,6 +20,10 @@
     for (const [name, count] of Object.entries(counts))
       for (const b of all(`#status [data-${name}]`))
         b.textContent = text(count(parseFloat(b.dataset[name]), since(b, b.dataset[name]))) + (name === "ago" ? " ago" : "");
+    // How old each of several runs is stands in the status, which is drawn more often than they are.
+    const drawn = one("#status .ws-steps"), ages = JSON.parse(drawn?.dataset.ages ?? "{}");
+    for (const b of all("#results [data-clock]"))
+      if (b.dataset.clock in ages) b.textContent = text(ages[b.dataset.clock] + since(drawn, drawn.dataset.ages));
     for (const time of all("#history time:not([data-local])")) {
       time.dataset.local = "";
       time.textContent = new Date(time.dateTime).toLocaleString([], { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
@@ -65,11 +69,11 @@
   }, true);
 
   // --- Before and after
-  const wipe = (figure, share) => {
+  const wipe = (pair, share) => {
     const percent = Math.round(Math.min(1, Math.max(0, share)) * 100);
-    figure.style.setProperty("--ws-at", `${percent}%`);
-    figure.classList.toggle("ws-wiped", percent > 0);
-    one(".ws-wipe", figure)?.setAttribute("aria-valuenow", percent);
+    pair.style.setProperty("--ws-at", `${percent}%`);
+    pair.classList.toggle("ws-wiped", percent > 0);
+    one(".ws-wipe", pair)?.setAttribute("aria-valuenow", percent);
   };
   let held = null;
   const drag = (event) => {
