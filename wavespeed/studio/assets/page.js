@@ -33,7 +33,12 @@
     const before = state;
     state = steps.dataset.state;
     document.title = steps.dataset.title;
-    if (state === "running") typed = false;
+    if (state === "running") {
+      typed = false;
+      // On a phone what happens is below the button that made it happen.
+      const answer = document.getElementById("answer");
+      if (answer.getBoundingClientRect().top > innerHeight / 2) answer.scrollIntoView();
+    }
     // The result gets the focus, unless its person is writing the next words already.
     if (before === "running" && !typed) one("#results .ws-stage")?.focus({ preventScroll: true });
   };
