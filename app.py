@@ -102,6 +102,7 @@ def build(
                         buttons=[],
                     )
                     inputs_note = drawn(elem_id="inputs-note")
+                    each = gr.Checkbox(label=words.EACH, info=words.EACH_INFO, elem_id="each")
                     drawn(pieces.heading(words.PROMPT), elem_id="prompt-heading")
                     prompt = gr.Textbox(
                         elem_id="prompt",
@@ -162,7 +163,7 @@ def build(
         past = Past(runner, views, account, client_of, key=key)
         fields = [inputs, prompt]
         shown = [group, revealed, status, results, edit, stop, inputs_note, prompt_note, key_note]
-        options = [sync_mode, base64_output, variants, own, price]
+        options = [sync_mode, base64_output, variants, each, own, price]
         ours: dict[str, Any] = {
             "concurrency_limit": None,
             "show_progress": "hidden",
@@ -170,7 +171,7 @@ def build(
         }
         editing = edit.click(do.start, [*fields, *options, visitor, group], shown, **ours)
         acting = results.click(do.act, [group, own, price, visitor, revealed], shown, **ours)
-        coming = page.load(do.come, [visitor, draft], [visitor, *fields], **ours)
+        coming = page.load(do.come, [visitor, draft], [visitor, *fields, each], **ours)
         arriving = coming.then(do.arrive, visitor, shown, **ours)
         taking = results.click(do.take, [visitor, revealed], fields, **ours)
         fetching = gr.on(
@@ -200,14 +201,14 @@ def build(
         browsing.then(past.tally, *summed, **ours)
         restoring = strip.click(past.restore, [inputs, visitor], [*fields, inputs_note], **ours)
         # A gallery that the server fills for the first time does not say that it has changed.
-        looked = ([*fields, visitor], [strip, hint])
+        looked = ([*fields, each, visitor], [strip, hint])
         for event in (coming, taking, browsing, restoring):
             event.then(past.look_at, *looked, **ours)
-        gr.on([inputs.change, prompt.blur], past.look_at, *looked, **ours)
+        gr.on([inputs.change, prompt.blur, each.change], past.look_at, *looked, **ours)
         gr.on(
-            [inputs.change, prompt.change],
+            [inputs.change, prompt.change, each.change],
             None,
-            fields,
+            [*fields, each],
             draft,
             js=pieces.asset("draft.js"),
             queue=False,
@@ -215,9 +216,16 @@ def build(
             api_visibility="private",
         )
         gr.on(
-            [inputs.change, prompt.change, variants.change, shortcut.change, strip.change],
+            [
+                inputs.change,
+                prompt.change,
+                variants.change,
+                each.change,
+                shortcut.change,
+                strip.change,
+            ],
             None,
-            [*fields, variants],
+            [*fields, variants, each],
             edit,
             js=pieces.button(),
             queue=False,

@@ -38,6 +38,15 @@ QUICK = Pace(
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest file first, so that no worker is left alone with it at the end."""
     items.sort(key=lambda item: "test_recovery" not in item.nodeid)
+    # Playwright's loop runs as long as a file's browser does, and there can be no second one.
+    by_browser = {item.path for item in items if "browser" in getattr(item, "fixturenames", ())}
+    mixed = [
+        item.nodeid
+        for item in items
+        if item.path in by_browser and item.get_closest_marker("anyio")
+    ]
+    if mixed:
+        raise pytest.UsageError(f"async tests in a file that has a browser: {mixed}")
 
 
 @pytest.fixture

@@ -36,6 +36,9 @@ class Service:
     def __init__(self, seconds: float = 1.5, nsfw: bool | None = False) -> None:
         self.seconds, self.nsfw = seconds, nsfw
         self.price, self.deletes = 0.02, True
+        self.fails = 0  # So many of the next tasks end badly.
+        self.failed: set[str] = set()
+        self.under_way = 0  # The most tasks that were under way at once.
         self.breaches: list[str] = []
         self.keys: list[tuple[str, str]] = []
         self.submissions: list[dict[str, Any]] = []
@@ -53,6 +56,8 @@ class Service:
         done = age >= self.seconds
         status = "completed" if done else "processing" if age > self.seconds / 3 else "created"
         flags = [] if self.nsfw is None else [self.nsfw]
+        error = "the picture is too dark" if done and task_id in self.failed else ""
+        status, done = ("failed", False) if error else (status, done)
         return {
             "id": task_id,
             "model": "openai/gpt-image-1-mini/edit",
@@ -61,7 +66,7 @@ class Service:
             "urls": {"get": f"https://api.wavespeed.ai/api/v3/predictions/{task_id}/result"},
             "has_nsfw_contents": flags if done else [],
             "created_at": created_at,
-            "error": "",
+            "error": error,
             "executionTime": round(self.seconds * 1000) if done else 0,
             "timings": {"inference": round(self.seconds * 600) if done else 0},
         }
@@ -79,6 +84,11 @@ class Service:
         self.files[output] = buffer.getvalue()
         created_at = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%f}264Z"
         self.tasks[task_id] = (time.monotonic(), output, created_at)
+        ages = [time.monotonic() - began for began, _, _ in self.tasks.values()]
+        self.under_way = max(self.under_way, sum(age < self.seconds for age in ages))
+        if self.fails:
+            self.fails -= 1
+            self.failed.add(task_id)
         return self.task(task_id)
 
     def recent(self, body: dict[str, Any]) -> dict[str, Any]:

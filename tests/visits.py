@@ -28,6 +28,7 @@ def tab(context: BrowserContext, url: str) -> Iterator[Page]:
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.goto(url)
     expect(page.locator("#inputs")).to_be_visible()
+    expect(page.locator("body[data-ready]")).to_be_attached()
     yield page
     assert not errors
     page.close()

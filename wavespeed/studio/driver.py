@@ -67,6 +67,11 @@ class Driver:
         self._unwritten: dict[str, asyncio.Task[None]] = {}
         self.usual: float | None = None
 
+    @property
+    def parallel(self) -> int:
+        """How many edits of one group are under way at once."""
+        return self._limits.parallel
+
     async def learn_usual(self) -> None:
         """Looks up how long edits take here."""
         self.usual = await asyncio.to_thread(self._store.usual)
@@ -77,6 +82,8 @@ class Driver:
         try:
             place = self._place(run)
             if place.locked():
+                # It may wait for long, and an upload is cleaned away after a day or a restart.
+                run = await asyncio.to_thread(self._begun, run)
                 run = run.after(Held(age(run)))
                 await self.tell(run)
             async with place:

@@ -31,14 +31,15 @@ from .sheet import draw
 Covered = Callable[[Result], bool]
 
 
-def archive(runs: Sequence[Run], file: Path, *, covered: Covered) -> None:
+def archive(runs: Sequence[Run], file: Path, *, covered: Covered, by_input: bool = False) -> None:
     """Writes a ZIP: results under their names by day, inputs in a folder of their run, and
     `manifest.json`, which also says why a file was left out: "flagged", "gone", or "running".
+    With `by_input` the results alone, each under the name of the picture that was edited.
 
     Raises `Unsaved`; then there is no file, not even half of one.
     """
     with _whole(file) as out, ZipFile(out, "w") as pack:
-        packer = _Packer(pack, covered, _hidden(runs, covered))
+        packer = _Packer(pack, covered, _hidden(runs, covered), by_input)
         told = [packer.add(run) for run in _oldest_first(runs)]
         text = json.dumps({"tool": TOOL, "edits": told}, indent=2, ensure_ascii=False)
         # The service's words can hold half an emoji, which is no UTF-8.
@@ -101,13 +102,26 @@ class _Packer:
     pack: ZipFile
     covered: Covered
     hidden: Callable[[Path], bool]
+    by_input: bool
     taken: set[str] = field(default_factory=set)
 
     def add(self, run: Run) -> dict[str, Any]:
         """Adds the files of a run; what the manifest says of it."""
-        known, day = details(run), f"{run.started_at:%Y-%m-%d}"
+        day = f"{run.started_at:%Y-%m-%d}"
+        if self.by_input:
+            return self._about(run) | {
+                "inputs": [path.name for path in run.pictures],
+                "results": [self._result(run, "", result) for result in run.results],
+            }
         folder = self._name(f"inputs/{day}/{run.started_at:%H%M%S}-{_safe(run.prompt, 'edit', 40)}")
         images = enumerate(run.edit.images if run.edit else (), 1)
+        return self._about(run) | {
+            "inputs": [self._input(run, f"{folder}/{number}-", image) for number, image in images],
+            "results": [self._result(run, f"results/{day}/", result) for result in run.results],
+        }
+
+    def _about(self, run: Run) -> dict[str, Any]:
+        known = details(run)
         return {
             "prompt": run.prompt,
             "model": known["model"],
@@ -117,23 +131,24 @@ class _Packer:
             "error": known["error"],
             "timings_ms": known["timings_ms"],
             "cost_usd": None if run.spent == "unknown" else run.cost_usd,
-            "inputs": [self._input(run, f"{folder}/{number}-", image) for number, image in images],
-            "results": [self._result(run, f"results/{day}/", result) for result in run.results],
         }
 
     def _input(self, run: Run, prefix: str, image: str | Path) -> dict[str, Any]:
         if isinstance(image, str):
             return {"url": _address(image)}
-        return self._file(run, prefix, image, flagged=self.hidden(image))
+        return self._file(run, prefix, image, stem=image.stem, flagged=self.hidden(image))
 
     def _result(self, run: Run, prefix: str, result: Result) -> dict[str, Any]:
-        packed = self._file(run, prefix, result.path, flagged=self.covered(result))
+        stem = run.pictures[0].stem if self.by_input and run.pictures else result.path.stem
+        packed = self._file(run, prefix, result.path, stem=stem, flagged=self.covered(result))
         told = ("width", "height", "format", "size_bytes", "nsfw")
         return packed | {name: getattr(result, name) for name in told}
 
-    def _file(self, run: Run, prefix: str, path: Path, *, flagged: bool) -> dict[str, Any]:
+    def _file(
+        self, run: Run, prefix: str, path: Path, *, stem: str, flagged: bool
+    ) -> dict[str, Any]:
         content = _content(path)
-        name = self._name(f"{prefix}{_safe(path.stem, 'picture', 60)}", path.suffix)
+        name = self._name(f"{prefix}{_safe(stem, 'picture', 60)}", path.suffix)
         told = {
             "file": name,
             "sha256": None if content is None else hashlib.sha256(content).hexdigest(),

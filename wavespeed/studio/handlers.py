@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -13,8 +14,9 @@ import gradio as gr
 
 from wavespeed import AsyncClient, Edit, InvalidEdit
 
-from . import pieces, words
+from . import pieces, problems, words
 from .account import Account
+from .batch import MOST, is_batch, newest
 from .run import Run
 from .runner import Runner
 from .views import Files, OpenPage, Shown, Views, copies, drafted, fields_of, nothing, refuse
@@ -31,6 +33,13 @@ def asked(files: Files, prompt: str, sync_mode: bool, base64_output: bool) -> Ed
     """The edit that the fields say. Raises `InvalidEdit`."""
     images = tuple(Path(path) for path, _ in files or [])
     return Edit(prompt, images, sync_mode=sync_mode, base64_output=base64_output)
+
+
+def asked_of_each(files: Files, prompt: str, sync_mode: bool, base64_output: bool) -> list[Edit]:
+    """An edit for each picture. Raises `InvalidEdit`."""
+    if len(files or []) > MOST:
+        raise InvalidEdit(f"{words.TOO_MANY_EACH}.", field="images")
+    return [asked([file], prompt, sync_mode, base64_output) for file in files or []]
 
 
 def counted(variants: object) -> int:
@@ -77,6 +86,7 @@ class Handlers:
         sync: bool,
         base64: bool,
         variants: str,
+        each: bool,
         key: str | None,
         price: float,
         who: str | None,
@@ -84,16 +94,19 @@ class Handlers:
         request: gr.Request,
     ) -> AsyncGenerator[Shown]:
         """Edit was pressed."""
+        batch = each and len(files or []) > 1
         try:
-            wanted = asked(files, text, sync, base64)
+            if batch:
+                edits = asked_of_each(files, text, sync, base64)
+            else:
+                edits = [asked(files, text, sync, base64)] * counted(variants)
             client = self._client_of(key)
         except InvalidEdit as error:
             yield refuse(error)
             return
         who = known(who, request)
         usd = self._price(client, price)
-        edits = [wanted] * counted(variants)
-        group = self._begin(edits, who, request, client=client, price_usd=usd)
+        group = self._begin(edits, who, request, client=client, price_usd=usd, batch=batch)
         keep = current is not None
         async with aclosing(
             self._views.look(group, (request.session_hash, who), keep=keep)
@@ -102,9 +115,13 @@ class Handlers:
                 yield view
 
     async def halt(self, current: str | None, who: str | None, request: gr.Request) -> Shown:
-        """Ends each run where that saves money, and the watching in any case."""
-        self._views.leave((request.session_hash, who := known(who, request)))
-        runs = await self._group(current, who)
+        """Ends each run where that saves money, and the watching in any case; a batch with edits
+        that have not begun is paused, and what has begun is watched to its end."""
+        runs = await self._group(current, who := known(who, request))
+        if is_batch(runs) and (waiting := [run.id for run in runs if run.held]):
+            await asyncio.gather(*map(self._runner.stop, waiting))
+            return nothing()
+        self._views.leave((request.session_hash, who))
         ended = [await self._runner.stop(run.id) or run for run in runs]
         return await self._views.show(ended, watching=False)
 
@@ -130,6 +147,13 @@ class Handlers:
                 stage = await self._views.stage(await self._shown(current, run), turned, tip)
                 skipped = nothing()
                 yield skipped[0], turned, skipped[2], stage, *skipped[4:]
+            case "resume" | "repeat" | "pack":
+                group = await self._group(run.id, who)
+                async with aclosing(
+                    self._go_on(group, event.do, key, price, before, request)
+                ) as views:
+                    async for view in views:
+                        yield view
             case "again" | "resend":
                 async with aclosing(self._ask(run, event.do, key, price, who, request)) as views:
                     async for view in views:
@@ -176,6 +200,44 @@ class Handlers:
             async for view in views:
                 yield view
 
+    async def _go_on(
+        self,
+        runs: list[Run],
+        do: str,
+        key: str | None,
+        price: float,
+        before: frozenset[str],
+        request: gr.Request,
+    ) -> AsyncGenerator[Shown]:
+        """Goes on with the rest of a batch, tries again what failed, or packs all of it."""
+        if do == "pack":
+            skipped, pack = nothing(), await self._views.packed(runs)
+            stage = await self._views.stage(runs, before, pack=pack)
+            yield *skipped[:3], stage, *skipped[4:]
+            return
+        who = runs[0].visitor
+        try:
+            client = self._client_of(key)
+            if runs[0].own_key and client is None:
+                raise InvalidEdit(words.KEY_AGAIN, field="key")
+        except InvalidEdit as error:
+            yield refuse(error)
+            return
+        if do == "resume":
+            for run in runs:
+                await self._runner.resume(run.id, who, client)
+        elif not any(run_id in self._runner.live() for run_id in (run.id for run in runs)):
+            free, sent = problems.to_repeat(runs)
+            usd = self._price(client, price)
+            for run in sent:
+                self._runner.repeat(run, client, usd)
+            for run in free:
+                await self._runner.again(run.id, who, client)
+        page = request.session_hash, who
+        async with aclosing(self._views.look(runs[0].group, page)) as views:
+            async for view in views:
+                yield view
+
     async def _example(self, index: int) -> tuple[Any, Any]:
         """Fills the fields, and spends nothing."""
         if not 0 <= index < len(words.EXAMPLES):
@@ -201,6 +263,14 @@ class Handlers:
         if run is None:
             yield nothing()
             return
+        if event.do == "group":
+            page, runs = (request.session_hash, who), await self._group(run.id, who)
+            self._views.leave(page)
+            yield await self._views.show(runs)
+            async with aclosing(self._views.look(run.group, page)) as views:
+                async for view in views:
+                    yield view
+            return
         tip = await self._runner.get(str(event.tip or ""), who)
         shown = await self._views.show([run], before, tip=tip)
         yield run.id, *shown[1:]  # Of variants this one alone.
@@ -213,23 +283,25 @@ class Handlers:
         else:
             yield nothing()
 
-    async def _group(self, current: str | None, who: str) -> list[Run]:
-        run = await self._runner.get(current or "", who)
-        return await self._runner.group(run) if run else []
+    async def _group(self, run_id: str | None, who: str) -> list[Run]:
+        run = await self._runner.get(run_id or "", who)
+        return newest(await self._runner.group(run)) if run else []
 
-    async def come(self, who: str | None, draft: Any, request: gr.Request) -> tuple[str, Any, Any]:
+    async def come(
+        self, who: str | None, draft: Any, request: gr.Request
+    ) -> tuple[str, Any, Any, Any]:
         """A page is opened or reloaded (Gradio itself reloads it when a lost connection is back):
         the pictures and words that were in its fields are still there, else those of its visitor's
-        last edit."""
+        last edit. Empty fields are left alone: a quick visitor may have filled them by now."""
         last = next(iter(await self._runner.history(who := known(who, request), most=1)), None)
         pictures, text = await fields_of(last)
-        files, said = await drafted(draft)
-        return who, files or pictures, said or text
+        files, said, each = await drafted(draft)
+        return who, files or pictures or gr.skip(), said or text or gr.skip(), each or gr.skip()
 
     async def arrive(self, who: str | None, request: gr.Request) -> AsyncGenerator[Shown]:
         """And the last edit is where it was."""
         last = next(iter(await self._runner.history(known(who, request), most=1)), None)
-        runs = await self._runner.group(last) if last else []
+        runs = newest(await self._runner.group(last)) if last else []
         yield await self._views.show(runs)
         going = [run for run in runs if not run.is_over]
         if going:

@@ -126,13 +126,14 @@ class Past:
                 yield "", *view
 
     async def look_at(
-        self, files: Files, prompt: str, who: str | None, request: gr.Request
+        self, files: Files, prompt: str, each: bool, who: str | None, request: gr.Request
     ) -> tuple[str, str]:
         """The pictures or the words have changed: what will be sent, and whether they fit."""
         paths = [Path(path) for path, _ in files or []]
         seen = await asyncio.to_thread(lambda: [previews.look(path) for path in paths])
         covers = [await self._cover(picture.recipe, known(who, request)) for picture in seen]
-        return pieces.strip(paths, seen, covers), pieces.hint(captions.named(prompt, len(paths)))
+        named = captions.named(prompt, min(len(paths), 1) if each else len(paths))
+        return pieces.strip(paths, seen, covers, each=each), pieces.hint(named)
 
     async def _cover(self, recipe: Recipe | None, who: str) -> str | None:
         """Of an input that is a flagged result itself."""

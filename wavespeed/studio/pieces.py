@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -20,6 +21,7 @@ import jinja2
 from wavespeed import BASE_URL, MAX_IMAGES, MODEL, byte_count
 
 from . import captions, problems, words
+from .batch import MOST, is_batch, progress
 from .previews import Seen, Sent, look
 from .run import STEPS, Result, Run, Step
 
@@ -134,17 +136,22 @@ def button() -> str:
         "many": words.TOO_MANY,
         "say": words.SAY_FIRST,
         "most": MAX_IMAGES,
+        "manyEach": words.TOO_MANY_EACH,
+        "mostEach": MOST,
     }
     return asset("button.js").replace("WORDS", json.dumps(said))
 
 
-def strip(paths: Sequence[Path], seen: Sequence[Seen], covers: Sequence[str | None]) -> str:
-    """The pictures in their order: what each is for, what will be sent of it, what it offers."""
+def strip(
+    paths: Sequence[Path], seen: Sequence[Seen], covers: Sequence[str | None], *, each: bool
+) -> str:
+    """The pictures in their order: what each is for, what will be sent of it, what it offers. With
+    `each` on its own there are more of them, all edited alike."""
     pictures = [
         {"name": path.name, "seen": one, "cover": cover}
         for path, one, cover in zip(paths, seen, covers, strict=True)
     ]
-    return _draw("strip", pictures=pictures)
+    return _draw("strip", pictures=pictures, each=each, most=MOST if each else MAX_IMAGES)
 
 
 def tally(edits: int, spent: float, balance: float | None) -> str:
@@ -157,22 +164,26 @@ def status(
     ages: Sequence[float],
     usual: float | None,
     *,
+    parallel: int = 1,
     watching: bool = True,
     note: str = "",
 ) -> str:
     """Five steps and a sentence; `ages` are the runs' in seconds, from which the browser ticks as
     long as someone is `watching`. A `note` goes before the sentence while it runs. Of several runs
-    the steps are those of the one that is least far."""
+    the steps are those of the one that is least far; a batch, of which `parallel` are edited at
+    once, has a bar instead."""
     going = [(run, age) for run, age in zip(runs, ages, strict=True) if not run.is_over]
     last = min(going, key=lambda pair: (pair[0].held, STEPS.index(pair[0].step)), default=None)
     run, age = last or ((runs[0], ages[0]) if runs else (None, 0.0))
+    how = progress(runs, usual, parallel) if is_batch(runs) else None
     return _draw(
         "status",
         run=run,
         ages={run.id: round(age, 1) for run, age in going},
         state="running" if going else run.state if run else "empty",
         steps=_steps(run, age, "run" if watching else "left"),
-        sentence=_sentence(runs, usual, watching=watching),
+        sentence=words.of_batch(how) if how else _sentence(runs, usual, watching=watching),
+        how=how,
         spent=words.spent(runs),
         heard=max(0.0, age - run.at) if going and watching and run and run.prediction else None,
         note=note if going else "",
@@ -194,13 +205,14 @@ def results(
     versions: Sequence[Version],
     pending: Sequence[str],
     *,
+    beside: int = 0,
     hides: bool,
 ) -> str:
     """The pictures of runs, their facts and where their time went; or errors, or an invitation.
 
     A covered picture is a blurred thumbnail: its own bytes, and its address, don't reach the
     browser; with `hides` nor does anything ask to. `pending` is what stands in the place of each
-    result until it is there.
+    result until it is there. With one run, its group has `beside` of them.
     """
     tiles = [
         {
@@ -215,7 +227,9 @@ def results(
         for run, of_run, waiting in zip(runs, shots, pending, strict=True)
     ]
     strip = [{"version": one, "address": address(one.file) or one.cover} for one in versions]
-    return _draw("results", tiles=tiles, versions=strip, examples=_examples(), hides=hides)
+    return _draw(
+        "results", tiles=tiles, versions=strip, examples=_examples(), beside=beside, hides=hides
+    )
 
 
 def _item(run: Run, shot: Shot) -> dict[str, object]:
@@ -240,6 +254,35 @@ def _ratio(result: Result, before: Sent | None) -> float:
     """Width by height of the box in which the result and what it was made of are equally high."""
     ratio = result.width / result.height
     return max(ratio, before.width / before.height) if before else ratio
+
+
+def batch(runs: Sequence[Run], shots: Mapping[str, Card], pack: Path | None) -> str:
+    """The pictures of a batch, small, each with its state; what can be done about the rest; and
+    `pack`, the archive, where one was just asked for."""
+    tiles = []
+    for run in runs:
+        card = shots.get(run.id, Card(None, False, ""))
+        tiles.append({"run": run, "file": card.file, "covered": card.covered, "cover": card.cover})
+    packed = {"file": pack, "size": byte_count(pack.stat().st_size)} if pack else None
+    # What failed alike is told once.
+    told = Counter(problems.problem(run).what for run in runs if run.error)
+    said = [f"{count} × {what}" if count > 1 else what for what, count in told.items()]
+    return _draw("batch", tiles=tiles, offers=_offers(runs), pack=packed, problems_told=said)
+
+
+def _offers(runs: Sequence[Run]) -> list[tuple[str, str]]:
+    """What can be done with a batch, as (action, label)."""
+    stopped = [run for run in runs if run.state == "stopped"]
+    free, sent = problems.to_repeat(runs)
+    offers = []
+    if stopped:
+        offers.append(("resume", words.go_on(len(stopped), sum(r.price_usd for r in stopped))))
+    if free or sent:
+        usd = sum(run.price_usd for run in sent)
+        offers.append(("repeat", words.once_more(len(free) + len(sent), usd)))
+    if any(run.results for run in runs) and all(run.is_over for run in runs):
+        offers.append(("pack", words.ALL_FILES))
+    return offers
 
 
 def history(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from wavespeed import (
@@ -163,6 +164,14 @@ def actions(run: Run) -> list[tuple[str, str]]:
     if run.error.kind in _TASKS_END:
         return retry
     return [("again", FETCH_AGAIN if run.prediction.outputs else CHECK_AGAIN)]
+
+
+def to_repeat(runs: Sequence[Run]) -> tuple[list[Run], list[Run]]:
+    """Of a batch what can be done about: which runs to ask for once more, which is free, and which
+    to send again, which costs."""
+    first = [(run, found[0][0]) for run in runs if run.error and (found := actions(run))]
+    free, sent = ([run for run, do in first if do == kind] for kind in ("again", "resend"))
+    return free, sent
 
 
 def not_deleted(error: WaveSpeedError) -> str:

@@ -183,6 +183,10 @@ class Run:
     """The id that the variants of one edit share; its own for one alone."""
     number: int = 0
     """Its place in the group."""
+    batch: bool = False
+    """Its group are different pictures with the same words, not variants of one edit."""
+    attempt: int = 0
+    """How often its place in the group was tried before."""
     parent: str | None = None
     """The run whose result is the picture that this one edits."""
     held: bool = False

@@ -77,12 +77,14 @@ class Runner:
         visitor: str,
         client: AsyncClient | None = None,
         price_usd: float = PRICE_USD,
+        *,
+        batch: bool = False,
     ) -> tuple[Run, ...]:
         """Starts edits that belong together, as many of them at once as the account allows; each
-        goes its own way."""
+        goes its own way. A `batch` has a picture for each instead of variants of one."""
         runs = [self._new(visitor, edit, client) for edit in edits]
         runs = [
-            replace(run, group=runs[0].id, number=number, price_usd=price_usd)
+            replace(run, group=runs[0].id, number=number, price_usd=price_usd, batch=batch)
             for number, run in enumerate(runs)
         ]
         for run in runs:
@@ -141,6 +143,30 @@ class Runner:
         self._spawn(replace(run, state="running"), asking)
         return True
 
+    async def resume(self, run_id: str, visitor: str, client: AsyncClient | None = None) -> None:
+        """Goes on with a run that was stopped before anything was sent."""
+        run = await self.get(run_id, visitor)
+        # Nothing is awaited between this look and the start: two presses make one edit.
+        run = self._board.get(run_id) or run
+        if run is None or run.state != "stopped" or run.edit is None or run_id in self._tasks:
+            return
+        if run.own_key != (client is not None) or run.account not in (VISITORS, self._service):
+            return
+        self._spawn(replace(run, state="running"), client or self._client)
+
+    def repeat(self, run: Run, client: AsyncClient | None, price_usd: float) -> None:
+        """Sends the edit of a run once more, in the same place of its group."""
+        assert run.edit is not None
+        again = replace(
+            self._new(run.visitor, run.edit, client),
+            group=run.group,
+            number=run.number,
+            batch=run.batch,
+            price_usd=price_usd,
+            attempt=run.attempt + 1,
+        )
+        self._spawn(again, client or self._client)
+
     async def forget(self, run_id: str, visitor: str) -> None:
         """Deletes a visitor's run that is over, its pictures and results, from this machine."""
         run = await self.get(run_id, visitor)
@@ -166,13 +192,23 @@ class Runner:
         """What an edit usually takes here, in seconds; see `Store.usual`."""
         return self._driver.usual
 
+    @property
+    def parallel(self) -> int:
+        """How many edits of one group are under way at once."""
+        return self._driver.parallel
+
     # --- For main ---------------------------------------------------------------------------
 
     async def take_up(self) -> None:
         """Goes on with everything that an earlier process left unfinished."""
         await self._driver.learn_usual()
         await asyncio.to_thread(self._files.tidy)
-        for run in await asyncio.to_thread(self._store.unfinished):
+        unfinished = await asyncio.to_thread(self._store.unfinished)
+        heard: dict[str, datetime] = {}  # The last sign of life of each group.
+        for run in unfinished:
+            last = run.started_at + timedelta(seconds=run.at)
+            heard[run.group] = max(last, heard.get(run.group, last))
+        for run in unfinished:
             log.info("run %s: taken up in step %s", run.id, run.step)
             unsent = run.prediction is None and not run.in_flight
             error: WaveSpeedError | None = None
@@ -184,7 +220,7 @@ class Runner:
                 if not unsent:
                     continue
                 error = Interrupted("The server was restarted with another service.")
-            elif unsent and datetime.now(UTC) - run.started_at > STALE:
+            elif unsent and datetime.now(UTC) - heard[run.group] > STALE:
                 error = Interrupted("The server was restarted before this was sent.")
             if error is None:
                 self._spawn(run, self._client)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Container, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,9 +11,11 @@ from typing import Any, TypeVar
 
 import gradio as gr
 
-from wavespeed import MAX_IMAGES, MAX_PROMPT, InvalidEdit
+from wavespeed import MAX_PROMPT, InvalidEdit
 
 from . import pieces, previews, words
+from .batch import MOST, is_batch, newest
+from .export import archive
 from .run import Result, Run, Trouble
 from .runner import Runner
 from .settings import Nsfw
@@ -25,8 +27,8 @@ Files = Sequence[tuple[str, str | None]] | None
 OpenPage = tuple[str | None, str]
 """Gradio's id of an open page, and its visitor: one alone could be another's."""
 T = TypeVar("T")
-FRAME = 0.05
-"""Seconds."""
+FRAME, CALM = 0.05, 0.5
+"""Seconds between two looks of a page, and between those at a batch: it is larger to send."""
 VERSIONS = 12
 """Steps back that the strip of versions shows."""
 
@@ -65,40 +67,67 @@ class Views:
         busy = watching and any(not run.is_over for run in runs)
         ages = [(datetime.now(UTC) - run.started_at).total_seconds() for run in runs]
         in_flight = any(run.in_flight for run in runs if not run.is_over)
+        together = is_batch(runs)
         waits = len(runs) == 1 and not runs[0].is_over and not runs[0].results
         trouble = runs[0].error if len(runs) == 1 else None
         return (
             runs[0].group or runs[0].id if runs else None,
             revealed,
-            pieces.status(runs, ages, self._runner.usual, watching=watching, note=note),
+            pieces.status(
+                runs,
+                ages,
+                self._runner.usual,
+                parallel=self._runner.parallel,
+                watching=watching,
+                note=note,
+            ),
             gr.skip() if keep and waits else await self.stage(runs, revealed, tip),
             gr.update(visible="hidden" if busy else True),
             gr.update(
                 visible=True if busy else "hidden",
-                value=words.STOP_WATCHING if in_flight else words.STOP,
+                value=words.PAUSE
+                if together and any(run.held for run in runs)
+                else words.STOP_WATCHING
+                if in_flight
+                else words.STOP,
             ),
             *notes(trouble),
         )
 
     async def stage(
-        self, runs: Sequence[Run], revealed: frozenset[str], tip: Run | None = None
+        self,
+        runs: Sequence[Run],
+        revealed: frozenset[str],
+        tip: Run | None = None,
+        pack: Path | None = None,
     ) -> str:
-        """The pictures of runs, or their errors, or an invitation."""
+        """The pictures of runs, or their errors, or an invitation; of a batch with its archive."""
+        if is_batch(runs):
+            flagged = await self._of_flagged(runs)
+            cards = await asyncio.to_thread(self._cards, runs, flagged)
+            return pieces.batch(runs, cards, pack)
         versions = await self._versions(runs[0]) if runs else []
         line = await self._versions(tip) if tip else versions
-        return await asyncio.to_thread(self._drawn, runs, revealed, versions, line)
+        beside = len(newest(await self._runner.group(runs[0]))) if len(runs) == 1 else 0
+        return await asyncio.to_thread(self._drawn, runs, revealed, versions, line, beside)
 
     def _drawn(
-        self, runs: Sequence[Run], revealed: frozenset[str], versions: list[Run], line: list[Run]
+        self,
+        runs: Sequence[Run],
+        revealed: frozenset[str],
+        versions: list[Run],
+        line: list[Run],
+        beside: int,
     ) -> str:
         shots = [self._shots(run, revealed, versions) for run in runs]
         strip = self._strip(line) if len(runs) == 1 and len(line) > 1 else []
         pending = ["" if run.is_over else self._pending(run, versions) for run in runs]
-        return pieces.results(runs, shots, strip, pending, hides=self.nsfw == "hide")
+        hides = self.nsfw == "hide"
+        return pieces.results(runs, shots, strip, pending, beside=beside, hides=hides)
 
     def _pending(self, run: Run, versions: list[Run]) -> str:
         """The picture that is being edited, small; nothing of one that may be covered."""
-        if not run.pictures or _is_flagged(versions[-2:-1]):
+        if not _shows_input(run) or _is_flagged(versions[-2:-1]):
             return ""
         return previews.look(run.pictures[0]).thumb
 
@@ -133,6 +162,19 @@ class Views:
             strip.append(pieces.Version(run.id, "version", file, result.cover if result else ""))
         return strip
 
+    async def packed(self, runs: Sequence[Run]) -> Path:
+        """An archive of a batch, for whoever asked for it. Raises `Unsaved`."""
+        file = previews.place(f"image-edits-{datetime.now(UTC):%Y-%m-%d-%H%M%S}.zip")
+        await asyncio.to_thread(archive, runs, file, covered=self.is_kept_away, by_input=True)
+        return file
+
+    async def _of_flagged(self, runs: Sequence[Run]) -> set[str]:
+        """The ids of those runs that edit a flagged result."""
+        parents = {
+            run.id: await self._runner.get(run.parent, run.visitor) for run in runs if run.parent
+        }
+        return {run_id for run_id, parent in parents.items() if parent and _is_flagged([parent])}
+
     async def _versions(self, run: Run) -> list[Run]:
         """The runs that led to this one, oldest first."""
         chain = [run]
@@ -148,10 +190,22 @@ class Views:
         files = await asyncio.to_thread(self._cards, runs)
         return pieces.history(runs, files, **about)
 
-    def _cards(self, runs: Sequence[Run]) -> dict[str, pieces.Card]:
+    def _cards(
+        self, runs: Sequence[Run], hidden: Container[str] | None = None
+    ) -> dict[str, pieces.Card]:
+        """What may be seen of each run's result. Where `hidden` tells whose picture may not be,
+        that picture stands in for a result that is not there."""
         cards = {}
         for run in runs:
             if not run.results:
+                if (
+                    hidden is not None
+                    and _shows_input(run)
+                    and run.id not in hidden
+                    and previews.look(run.pictures[0]).thumb
+                ):
+                    file = previews.fitting(run.pictures[0], previews.CARD)
+                    cards[run.id] = pieces.Card(file, False, "")
                 continue
             covered = self.is_covered(run, 0)
             result = run.results[0]
@@ -167,23 +221,27 @@ class Views:
 
         Not by Gradio's `cancels`: what a cancelled event sends last can come after what the
         cancelling one showed, and empties the page. Gradio also sends the last output again when
-        a generator ends, which is why the last one of a page that has left says nothing.
+        a generator ends, over whatever was shown since, which is why the last one says nothing.
         """
         self.leave(page)
         left = self._left[page] = asyncio.Event()
         before: Shown = ()
         try:
             async with aclosing(self._runner.watch_group(group)) as groups:
-                while (runs := await _unless(left, anext(groups, None))) is not None:
+                known: dict[str, Run] = {}
+                while (changed := await _unless(left, anext(groups, None))) is not None:
+                    if not known:  # What ended before a restart is in the store alone.
+                        known = {run.id: run for run in await self._runner.group(changed[0])}
+                    known |= {run.id: run for run in changed}
+                    runs = newest(known.values())
                     now = await self.show(runs, note=note, keep=keep)
                     if left.is_set():
                         break
                     yield now if not before else only_changes(now, before)
                     before = now
                     # Of two updates within one frame the page would draw the second alone.
-                    await asyncio.sleep(FRAME)
-            if left.is_set() or not before:
-                yield nothing()
+                    await asyncio.sleep(CALM if is_batch(runs) else FRAME)
+            yield nothing()
         finally:
             if self._left.get(page) is left:
                 del self._left[page]
@@ -246,16 +304,23 @@ async def fields_of(run: Run | None) -> tuple[Any, Any]:
     return await copies(run.pictures), run.prompt
 
 
-async def drafted(draft: Any) -> tuple[list[str], str]:
-    """The pictures and the words that a browser kept. What it says is a stranger's: a path counts
-    only where Gradio serves the file anyway, and all are there or none."""
+async def drafted(draft: Any) -> tuple[list[str], str, bool]:
+    """The pictures and the words that a browser kept, and whether each is on its own. What it
+    says is a stranger's: a path counts only where Gradio serves the file anyway, and all are there
+    or none."""
     match draft:
-        case {"text": str(text), "paths": [*paths]} if len(paths) <= MAX_IMAGES:
+        case {"text": str(text), "paths": [*paths]} if len(paths) <= MOST:
             files = [Path(path) for path in paths if isinstance(path, str) and "\0" not in path]
             served = await asyncio.to_thread(lambda: all(map(previews.is_served, files)))
-            return [str(file) for file in files] if served else [], text[:MAX_PROMPT]
+            pictures = [str(file) for file in files] if served else []
+            return pictures, text[:MAX_PROMPT], draft.get("each") is True
         case _:
-            return [], ""
+            return [], "", False
+
+
+def _shows_input(run: Run) -> bool:
+    """Before it has begun nobody has looked yet whether its picture is a flagged result."""
+    return bool(run.pictures and (run.held or run.began))
 
 
 def _is_flagged(runs: Sequence[Run]) -> bool:

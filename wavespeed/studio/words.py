@@ -20,6 +20,7 @@ from wavespeed import (
     byte_count,
 )
 
+from .batch import Progress
 from .run import Result, Run, Step, Timings, Trouble
 
 TITLE = "Image edit"
@@ -46,10 +47,14 @@ KEY_AGAIN = "This edit was made with your own key; enter it again."
 KEY_SERVER, KEY_YOURS = "Key: from the server", "Key: yours, this tab only"
 KEY_NONE, KEY_ASKED = "Key: none, the sandbox answers", "Key: enter yours"
 SHORTCUT = "to edit"
+EACH = "Each picture on its own"
+EACH_INFO = "One edit for each, up to 50. Otherwise the others are references."
+PAUSE, ALL_FILES, BATCH = "Pause", "Download all", "How far the batch is"
 VARIANTS, VARIANTS_INFO = "Variants", "The same edit several times, each a little different."
 ADD_FIRST, SAY_FIRST = "Add a picture first", "Say what should change"
 TOO_MANY = f"{MAX_IMAGES} pictures at most"
-FIFTH = f"Not sent: {MAX_IMAGES} pictures are the most. Take one away."
+FIFTH = f"Not sent: {MAX_IMAGES} pictures go together. Take one away, or edit each on its own."
+TOO_MANY_EACH = "50 pictures at most"
 ADD, MENTION = "Add a picture", "Put it into the prompt"
 EMPTY_TITLE = "Drop, paste or take one to four pictures"
 EMPTY = "Then say what should change. Or begin with one of these; they cost nothing until you edit."
@@ -198,11 +203,49 @@ def tile(run: Run) -> str:
     return "Waiting for its turn" if run.held else STEP_NAMES[run.step]
 
 
+def tile_of_batch(run: Run) -> str:
+    """The same in few words, over a small picture."""
+    told: dict[str, str] = {"stopped": "Paused", "failed": "Failed", "unknown": "Not known"}
+    return told.get(run.state) or ("Waiting" if run.held else STEP_NAMES[run.step])
+
+
 def status_of_many(runs: Sequence[Run]) -> str:
     """ "2 running, 1 waiting, 1 done."."""
     kinds = Counter("waiting" if run.held else run.state for run in runs)
     order = ("running", "waiting", "done", "failed", "stopped", "unknown")
     return ", ".join(f"{kinds[kind]} {kind}" for kind in order if kinds[kind]) + "."
+
+
+def of_batch(how: Progress) -> str:
+    """ "12 of 50 done, 2 running, 35 waiting, 1 failed. About 3 min left."."""
+    kinds = ("running", "waiting", "failed", "stopped")
+    counts = [f"{count} {kind}" for kind in kinds if (count := getattr(how, kind))]
+    told = ", ".join([f"{how.done} of {how.total} done", *counts]).replace("stopped", "paused")
+    if how.left is None:
+        return f"{told}."
+    about = f"{round(how.left / 60)} min" if how.left >= 90 else f"{max(1, round(how.left))} s"
+    return f"{told}. About {about} left. You may close this page; they go on."
+
+
+def go_on(count: int, usd: float) -> str:
+    """The button that resumes a batch."""
+    return f"Go on with the other {count}  {dollars(usd)}"
+
+
+def once_more(count: int, usd: float) -> str:
+    """The button that tries failed edits of a batch again."""
+    what = "the one that failed" if count == 1 else f"the {count} that failed"
+    return f"Try {what} again  {dollars(usd) if usd else 'for nothing'}"
+
+
+def all_of_it(count: int) -> str:
+    """From one picture of a batch or of variants back to all of them."""
+    return f"All {count} of these"
+
+
+def picture(run: Run) -> str:
+    """The name of the picture that is edited, as it was dropped."""
+    return run.pictures[0].name if run.pictures else title(run)
 
 
 def asked(run: Run) -> str:

@@ -1,0 +1,46 @@
+"""What a browser kept of fields that were not sent: taken for what it is, words from outside."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from wavespeed.studio.views import drafted
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    "draft",
+    [
+        None,
+        "a bowl",
+        {"text": 7, "paths": []},
+        {"text": "a bowl"},
+        {"text": "", "paths": [str(Path(__file__))]},
+        {"text": "", "paths": ["{cache}/../secret.png"]},
+        {"text": "", "paths": ["{cache}/link.png"]},
+        {"text": "", "paths": ["{cache}/kept.png", "/etc/hostname"]},
+        {"text": "", "paths": ["{cache}/kept.png"] * 51},
+        {"text": "", "paths": ["{cache}/gone.png"]},
+    ],
+)
+async def test_a_draft_shows_no_file_that_its_browser_could_not_see_anyway(
+    draft: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    for file in (tmp_path / "secret.png", cache / "kept.png"):
+        file.write_bytes(b"picture")
+    (cache / "link.png").symlink_to(tmp_path / "secret.png")
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(cache))
+
+    assert await drafted(filled(draft, cache)) == ([], "", False)
+    kept = {"text": "a bowl", "paths": [str(cache / "kept.png")], "each": True}
+    assert await drafted(kept) == ([str(cache / "kept.png")], "a bowl", True)
+
+
+def filled(draft: object, cache: Path) -> object:
+    if not isinstance(draft, dict) or "paths" not in draft:
+        return draft
+    return draft | {"paths": [path.replace("{cache}", str(cache)) for path in draft["paths"]]}

@@ -1,0 +1,56 @@
+"""Each picture on its own: what many edits that belong together have come to. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from .run import Run
+
+MOST = 50
+"""Pictures of one batch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How many edits of a batch are where, and about how many seconds it still takes; None where
+    nothing tells. `done` may have been paid, `failed` includes what nobody knows the outcome of."""
+
+    total: int
+    done: int
+    failed: int
+    running: int
+    waiting: int
+    stopped: int
+    left: float | None
+
+
+def is_batch(runs: Sequence[Run]) -> bool:
+    return len(runs) > 1 and runs[0].batch
+
+
+def newest(runs: Iterable[Run]) -> list[Run]:
+    """Of each place in the group its newest run: one that was tried again replaces the old one."""
+    places = {run.number: run for run in sorted(runs, key=lambda run: run.attempt)}
+    return [places[number] for number in sorted(places)]
+
+
+def progress(runs: Sequence[Run], usual: float | None, parallel: int) -> Progress:
+    """The time left comes from the edits that are done, before those from what is `usual` here;
+    what is under way counts half."""
+    kinds = Counter("waiting" if run.held else run.state for run in runs)
+    took = [run.at for run in runs if run.state == "done"]
+    each = sum(took) / len(took) if took else usual
+    open_ = kinds["waiting"] + kinds["running"] / 2
+    # No faster than one after another, and never faster than one of them takes.
+    left = each * max(open_ / parallel, 0.5) if each and open_ else None
+    return Progress(
+        len(runs),
+        kinds["done"],
+        kinds["failed"] + kinds["unknown"],
+        kinds["running"],
+        kinds["waiting"],
+        kinds["stopped"],
+        left,
+    )
