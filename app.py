@@ -47,6 +47,7 @@ MAX_UPLOAD = "51mb"
 """A little more than `prepare` takes, so that it can say what is wrong, and by name."""
 HANDOVER = 15.0
 """Seconds that a new process waits for an old one to leave the data folder."""
+DEEP_LINK = "/gradio_api/deep_link"
 MAX_THREADS = 2000
 """Gradio lets this many events run at once, waiting ones included; its default is 40."""
 
@@ -171,8 +172,14 @@ def build(
         }
         editing = edit.click(do.start, [*fields, *options, visitor, group], shown, **ours)
         acting = results.click(do.act, [group, own, price, visitor, revealed], shown, **ours)
-        coming = page.load(do.come, [visitor, draft], [visitor, *fields, each], **ours)
-        arriving = coming.then(do.arrive, visitor, shown, **ours)
+        coming = page.load(
+            do.come,
+            [visitor, draft],
+            [visitor, *fields, each, group],
+            js=pieces.asset("come.js"),
+            **ours,
+        )
+        arriving = coming.then(do.arrive, [visitor, group], shown, **ours)
         taking = results.click(do.take, [visitor, revealed], fields, **ours)
         fetching = gr.on(
             [fetch.click, wanted.submit],
@@ -270,7 +277,12 @@ def life(runner: Runner, account: Account, keep_days: float | None, pool: httpx.
     """What goes on as long as the page is served, for Gradio's `lifespan`."""
 
     @asynccontextmanager
-    async def lifespan(_: object) -> AsyncIterator[None]:
+    async def lifespan(app: gr.routes.App) -> AsyncIterator[None]:
+        # Gradio's deep links (`gr.DeepLinkButton` uses this route, which is there without it) write
+        # every field, a visitor's key too, into a file, and show it to whoever has the link. Ours
+        # are `?prompt=`, which anyone may see, and `?run=`, for the browser whose run it is.
+        routes = app.router.routes
+        routes[:] = [one for one in routes if getattr(one, "path", "") != DEEP_LINK]
         async with pool:
             await runner.take_up()
             chores = [runner.sweep(keep_days), account.learn_price()]

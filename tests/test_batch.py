@@ -130,7 +130,10 @@ def test_what_failed_is_tried_again_with_one_click(
     expect(page.locator("#status")).to_contain_text("1 of 4 done, 3 failed.")
     told = page.locator("#results")
     expect(told).to_contain_text("2 × The edit failed. WaveSpeed says: the picture is too dark")
+    expect(told).to_contain_text("WaveSpeed refunds failed runs within 3 hours")
     expect(told).to_contain_text("“broken.png” is no JPEG")
+    expect(told).to_contain_text("Nothing was spent.")
+    expect(page.locator("#status")).to_contain_text("$0.02 was spent.")
 
     page.get_by_role("button", name="Try the 2 that failed again  $0.04").dblclick()
     expect(page.locator("#status")).to_contain_text("3 of 4 done, 1 failed.")

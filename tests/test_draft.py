@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from wavespeed.studio.views import drafted
+from wavespeed import MAX_PROMPT
+from wavespeed.studio.views import drafted, linked
 
 
 @pytest.mark.anyio
@@ -44,3 +45,20 @@ def filled(draft: object, cache: Path) -> object:
     if not isinstance(draft, dict) or "paths" not in draft:
         return draft
     return draft | {"paths": [path.replace("{cache}", str(cache)) for path in draft["paths"]]}
+
+
+@pytest.mark.parametrize(
+    ("draft", "asked"),
+    [
+        (None, ("", None)),
+        ("?run=7", ("", None)),
+        ({"asked": "?run=7"}, ("", None)),
+        ({"asked": {"prompt": 7, "run": ["7"]}}, ("", None)),
+        ({"asked": {"prompt": "a bowl"}}, ("a bowl", None)),
+        ({"asked": {"prompt": "x" * 100_000, "run": "7"}}, ("x" * MAX_PROMPT, "7")),
+    ],
+)
+def test_an_address_asks_for_words_and_a_run_and_for_nothing_else(
+    draft: object, asked: tuple[str, str | None]
+) -> None:
+    assert linked(draft) == asked

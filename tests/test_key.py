@@ -71,12 +71,16 @@ def test_a_visitors_key_is_used_for_the_visitor_and_kept_nowhere(
         expect(page.locator("#results .ws-after")).to_be_visible()
         stored = page.evaluate(EVERYTHING_STORED) + json.dumps(page.context.storage_state())
         content = page.content()
+        session = page.evaluate("window.__gradio_session_hash__")
+        told = httpx.get(f"{app.url}/gradio_api/deep_link", params={"session_hash": session})
         page.reload()
         expect(page.locator("#results .ws-after")).to_be_visible()
         page.get_by_role("button", name="Key: from the server").click()
         expect(page.locator("#api-key input")).to_have_value("")
 
     assert payers(service)[-1] == VISITORS_KEY
+    assert session
+    assert told.status_code == 404  # Gradio would write every field into a file for it.
     files = b"".join(file.read_bytes() for file in app.log_file.parent.rglob("*") if file.is_file())
     places = {
         "the browser's storage": stored,

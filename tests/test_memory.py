@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -72,6 +73,50 @@ def test_a_reload_afterwards_shows_the_result_and_the_fields(page: Page) -> None
     see_result(page, "warm")
     expect(page.locator("#inputs img")).to_have_count(1)
     expect(page.locator("#history li")).to_have_count(1)
+
+
+def test_a_link_with_a_prompt_fills_the_page_for_anyone_once(app: App, browser: Browser) -> None:
+    prompt = "a <b>bowl</b> & 100 % more + # “light”"
+    with visit(browser, f"{app.url}/?prompt={quote(prompt)}&__theme=dark") as page:
+        field = page.locator("#prompt textarea")
+        expect(field).to_have_value(prompt)
+        expect(page.locator("#edit")).to_have_text("Add a picture first")
+        assert page.url == f"{app.url}/?__theme=dark"
+        field.fill("a plate")
+        page.wait_for_timeout(300)  # The browser keeps what was written.
+        page.reload()
+        expect(field).to_have_value("a plate")
+
+
+def test_a_link_to_an_edit_opens_it_for_the_browser_that_made_it_alone(
+    app: App, browser: Browser, page: Page
+) -> None:
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    ask(page, "older")
+    see_result(page, "older")
+    page.locator(".ws-details summary").click()
+    page.get_by_role("button", name="Copy link to this edit").click()
+    link = page.evaluate("navigator.clipboard.readText()")
+    assert link.startswith(f"{app.url}/?run=")
+    page.get_by_role("button", name="Copy link to this prompt").click()
+    assert page.evaluate("navigator.clipboard.readText()") == f"{app.url}/?prompt=older"
+    ask(page, "newer")
+    see_result(page, "newer")
+
+    page.goto(link)
+    see_result(page, "older")
+    expect(page.locator("#inputs img")).to_have_count(1)
+    page.reload()
+    see_result(page, "older")
+    ask(page, "newest")
+    see_result(page, "newest")
+    page.reload()
+    see_result(page, "newest")
+
+    with visit(browser, link) as other:
+        expect(other.locator("body")).to_contain_text("made in another browser, or was deleted")
+        expect(other.locator("#results .ws-after")).to_have_count(0)
+        expect(other.locator("#prompt textarea")).to_have_value("")
 
 
 def test_another_visitor_sees_nothing_of_it(app: App, browser: Browser, page: Page) -> None:

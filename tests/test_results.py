@@ -154,7 +154,7 @@ def test_the_details_hold_the_request_but_no_key(page: Page, browser: Browser) -
     prediction_id = page.locator(".ws-id").inner_text()
     details.get_by_role("button", name="Copy").first.click()
     assert page.evaluate("navigator.clipboard.readText()") == prediction_id
-    page.get_by_role("button", name="Copy link").click()
+    page.get_by_role("button", name="Copy link", exact=True).click()
     assert prediction_id in page.evaluate("navigator.clipboard.readText()")
 
 

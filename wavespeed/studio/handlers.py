@@ -19,7 +19,18 @@ from .account import Account
 from .batch import MOST, is_batch, newest
 from .run import Run
 from .runner import Runner
-from .views import Files, OpenPage, Shown, Views, copies, drafted, fields_of, nothing, refuse
+from .views import (
+    Files,
+    OpenPage,
+    Shown,
+    Views,
+    copies,
+    drafted,
+    fields_of,
+    linked,
+    nothing,
+    refuse,
+)
 from .visitors import ClientOf, known
 
 MOST_VARIANTS = 4
@@ -289,25 +300,36 @@ class Handlers:
 
     async def come(
         self, who: str | None, draft: Any, request: gr.Request
-    ) -> tuple[str, Any, Any, Any]:
+    ) -> tuple[str, Any, Any, Any, str | None]:
         """A page is opened or reloaded (Gradio itself reloads it when a lost connection is back):
         the pictures and words that were in its fields are still there, else those of its visitor's
-        last edit. Empty fields are left alone: a quick visitor may have filled them by now."""
-        last = next(iter(await self._runner.history(who := known(who, request), most=1)), None)
+        last edit, or what its address asks for. Empty fields are left alone: a quick visitor may
+        have filled them by now."""
+        who = known(who, request)
+        prompt, wanted = linked(draft)
+        run = await self._runner.get(wanted or "", who)
+        last = run or next(iter(await self._runner.history(who, most=1)), None)
         pictures, text = await fields_of(last)
-        files, said, each = await drafted(draft)
-        return who, files or pictures or gr.skip(), said or text or gr.skip(), each or gr.skip()
+        files, said, each = ([], "", False) if run else await drafted(draft)
+        text = prompt or said or text or gr.skip()
+        return who, files or pictures or gr.skip(), text, each or gr.skip(), wanted
 
-    async def arrive(self, who: str | None, request: gr.Request) -> AsyncGenerator[Shown]:
-        """And the last edit is where it was."""
-        last = next(iter(await self._runner.history(known(who, request), most=1)), None)
-        runs = newest(await self._runner.group(last)) if last else []
+    async def arrive(
+        self, who: str | None, wanted: str | None, request: gr.Request
+    ) -> AsyncGenerator[Shown]:
+        """And the last edit is where it was, or the `wanted` one."""
+        who = known(who, request)
+        run = await self._runner.get(wanted or "", who)
+        if wanted and run is None:
+            gr.Info(words.NOT_YOURS, title=words.NOT_HERE)
+        last = run or next(iter(await self._runner.history(who, most=1)), None)
+        runs = [run] if run else newest(await self._runner.group(last)) if last else []
         yield await self._views.show(runs)
         going = [run for run in runs if not run.is_over]
         if going:
             note, group = words.picked_up(going[0]), going[0].group or going[0].id
             async with aclosing(
-                self._views.look(group, (request.session_hash, known(who, request)), note)
+                self._views.look(group, (request.session_hash, who), note)
             ) as views:
                 async for view in views:
                     yield view

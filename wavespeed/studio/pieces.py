@@ -265,7 +265,8 @@ def batch(runs: Sequence[Run], shots: Mapping[str, Card], pack: Path | None) -> 
         tiles.append({"run": run, "file": card.file, "covered": card.covered, "cover": card.cover})
     packed = {"file": pack, "size": byte_count(pack.stat().st_size)} if pack else None
     # What failed alike is told once.
-    told = Counter(problems.problem(run).what for run in runs if run.error)
+    found = [problems.problem(run) for run in runs if run.error]
+    told = Counter(f"{problem.what} {problem.money}" for problem in found)
     said = [f"{count} × {what}" if count > 1 else what for what, count in told.items()]
     return _draw("batch", tiles=tiles, offers=_offers(runs), pack=packed, problems_told=said)
 

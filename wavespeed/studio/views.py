@@ -318,6 +318,15 @@ async def drafted(draft: Any) -> tuple[list[str], str, bool]:
             return [], "", False
 
 
+def linked(draft: Any) -> tuple[str, str | None]:
+    """The prompt and the run's id that the page's address asks for: a stranger's words as well."""
+    asked = draft.get("asked") if isinstance(draft, dict) else None
+    prompt, run = map((asked if isinstance(asked, dict) else {}).get, ("prompt", "run"))
+    return (prompt if isinstance(prompt, str) else "")[:MAX_PROMPT], (
+        run if isinstance(run, str) else None
+    )
+
+
 def _shows_input(run: Run) -> bool:
     """Before it has begun nobody has looked yet whether its picture is a flagged result."""
     return bool(run.pictures and (run.held or run.began))

@@ -222,7 +222,7 @@ def of_batch(how: Progress) -> str:
     counts = [f"{count} {kind}" for kind in kinds if (count := getattr(how, kind))]
     told = ", ".join([f"{how.done} of {how.total} done", *counts]).replace("stopped", "paused")
     if how.left is None:
-        return f"{told}."
+        return f"{told}." + (f" {NOTHING_SPENT}" if how.stopped == how.total else "")
     about = f"{round(how.left / 60)} min" if how.left >= 90 else f"{max(1, round(how.left))} s"
     return f"{told}. About {about} left. You may close this page; they go on."
 
@@ -280,7 +280,7 @@ def status(run: Run | None, usual: float | None = None, *, watching: bool = True
 def spent(runs: Sequence[Run]) -> str:
     """What finished edits have cost, for the end of that sentence."""
     done = [run for run in runs if run.state == "done"]
-    if not done or len(done) < len(runs):
+    if not done or not all(run.is_over for run in runs):
         return ""
     usd = sum(run.cost_usd for run in done)
     return f"{dollars(usd)} was spent." if usd else "That cost nothing."
@@ -369,6 +369,9 @@ def _waiting(trouble: Trouble, *, spent: bool) -> str:
 
 LOOK_AGAIN = "Look again"
 FETCH_AGAIN, CHECK_AGAIN = "Fetch again", "Check again"
+LINKS, LINK_RUN = "Links", "Copy link to this edit, for this browser only"
+LINK_PROMPT = "Copy link to this prompt, for anyone"
+NOT_HERE, NOT_YOURS = "Not here", "That edit was made in another browser, or was deleted."
 HISTORY, OPEN, REUSE, AS_INPUT = "History", "Open", "Use again", "Use as input"
 DELETE, OLDER, NEWER = "Delete", "Older", "Newer"
 DELETE_HERE, DELETE_THERE = "Delete it here", "Here and at WaveSpeed, for good"

@@ -39,6 +39,9 @@
     document.title = steps.dataset.title;
     if (state === "running") {
       typed = false;
+      // What the address asked for has been shown; a reload shows what came after it.
+      const url = new URL(location.href);
+      if (url.searchParams.has("run")) { url.searchParams.delete("run"); history.replaceState(history.state, "", url); }
       // On a phone what happens is below the button that made it happen.
       const answer = document.getElementById("answer");
       if (answer.getBoundingClientRect().top > innerHeight / 2) answer.scrollIntoView();
@@ -141,8 +144,9 @@
     } else if ((button = found("[data-screen]"))) {
       if (button.dataset.screen === "0") one(".ws-screen").close(); else turn(Number(button.dataset.screen));
     } else if (event.target.matches(".ws-screen")) event.target.close();
-    else if ((button = found("[data-copy]"))) {
-      await navigator.clipboard.writeText(button.dataset.copy);
+    else if ((button = found("[data-copy], [data-link]"))) {
+      const { copy, link } = button.dataset;
+      await navigator.clipboard.writeText(copy ?? new URL(link, location.href).href);
       button.classList.add("ws-copied");
       setTimeout(() => button.classList.remove("ws-copied"), 1500);
     }
