@@ -321,7 +321,7 @@ class Handlers:
         who = known(who, request)
         run = await self._runner.get(wanted or "", who)
         if wanted and run is None:
-            gr.Info(words.NOT_YOURS, title=words.NOT_HERE)
+            gr.Info(words.NOT_YOURS)
         last = run or next(iter(await self._runner.history(who, most=1)), None)
         runs = [run] if run else newest(await self._runner.group(last)) if last else []
         yield await self._views.show(runs)
