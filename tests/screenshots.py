@@ -34,7 +34,7 @@ def edit(page: Page, prompt: str, seen: str) -> None:
 
 
 def main_states(browser: Browser, url: str, theme: str) -> None:
-    """Empty, busy, done, covered, failed, four variants."""
+    """Empty, busy, done, covered, failed, four variants, a batch."""
     page = browser.new_page(viewport={"width": 1440, "height": 900})
     page.goto(f"{url}/?__theme={theme}")
     expect(page.locator(".ws-examples")).to_be_visible()
@@ -57,6 +57,12 @@ def main_states(browser: Browser, url: str, theme: str) -> None:
     page.get_by_label("4", exact=True).check()
     edit(page, "Watercolour painting, pastel", ".ws-tile:nth-child(4) .ws-after")
     take(page, f"variants-{theme}")
+    page.get_by_role("button", name="Clear").click()
+    files = [PHOTOS / f"{name}.jpg" for name in ("coffee", "rocket", "chelsea", "astronaut")] * 3
+    page.locator("#inputs input[type=file]").first.set_input_files(files)
+    page.get_by_label("Each picture on its own").check()
+    edit(page, "Sepia", ".ws-tiles li:nth-child(6) .ws-tile-done")
+    take(page, f"batch-{theme}")
     page.close()
 
 

@@ -112,6 +112,7 @@ def test_a_batch_is_paused_and_goes_on(
     expect(page.locator("#status")).to_contain_text("2 running, 3 waiting")
     page.get_by_role("button", name="Pause").click()
     expect(page.locator("#status")).to_contain_text("2 of 5 done, 3 paused.")
+    expect(page.locator("#results .ws-tile-stopped img")).to_have_count(3)
     assert len(service[0].submissions) - before == 2
 
     page.reload()  # Neither coming back nor time goes on with it: a person does.

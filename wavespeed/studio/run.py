@@ -269,7 +269,7 @@ class Run:
             case Stopped():
                 return replace(run, state="stopped", in_flight=False)
             case Held():
-                return replace(run, held=True)
+                return replace(run._enter("prepare"), held=True)
             case _:
                 assert_never(event)
 

@@ -329,7 +329,7 @@ def linked(draft: Any) -> tuple[str, str | None]:
 
 def _shows_input(run: Run) -> bool:
     """Before it has begun nobody has looked yet whether its picture is a flagged result."""
-    return bool(run.pictures and (run.held or run.began))
+    return bool(run.pictures and run.began)
 
 
 def _is_flagged(runs: Sequence[Run]) -> bool:
