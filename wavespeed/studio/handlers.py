@@ -222,6 +222,7 @@ class Handlers:
     ) -> AsyncGenerator[Shown]:
         """Goes on with the rest of a batch, tries again what failed, or packs all of it."""
         if do == "pack":
+            self._views.leave((request.session_hash, runs[0].visitor))
             skipped, pack = nothing(), await self._views.packed(runs)
             stage = await self._views.stage(runs, before, pack=pack)
             yield *skipped[:3], stage, *skipped[4:]

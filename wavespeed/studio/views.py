@@ -221,7 +221,8 @@ class Views:
 
         Not by Gradio's `cancels`: what a cancelled event sends last can come after what the
         cancelling one showed, and empties the page. Gradio also sends the last output again when
-        a generator ends, over whatever was shown since, which is why the last one says nothing.
+        a generator ends, over whatever was shown since: the last one of a page that has left says
+        nothing. Else it is welcome: under load the browser may have missed the first.
         """
         self.leave(page)
         left = self._left[page] = asyncio.Event()
@@ -241,7 +242,8 @@ class Views:
                     before = now
                     # Of two updates within one frame the page would draw the second alone.
                     await asyncio.sleep(CALM if is_batch(runs) else FRAME)
-            yield nothing()
+            if left.is_set() or not before:
+                yield nothing()
         finally:
             if self._left.get(page) is left:
                 del self._left[page]
