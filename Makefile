@@ -22,9 +22,10 @@ screenshots: .venv/test
 	touch $@
 
 # The maker's SDK is imported as `wavespeed` too, so it lives in a folder of its own.
-.venv/test: .venv/run requirements-dev.txt tests/sdk-requirements.txt
+.venv/test: .venv/run requirements-dev.txt requirements-mcp.txt tests/sdk-requirements.txt tests/node/package-lock.json
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade --target .venv/sdk -r tests/sdk-requirements.txt
+	PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --silent --no-audit --no-fund --prefix tests/node
 	touch $@
 
 .PHONY: run test screenshots

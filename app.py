@@ -12,6 +12,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager, closing
 from functools import partial
+from importlib.util import find_spec
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -68,9 +69,10 @@ def build(
     engine: str,
     sandbox: bool,
     key: str,
+    mcp: bool,
 ) -> gr.Blocks:
     """The page over a runner; `engine` says in the banner who answers, `key` whose key is used
-    where a visitor brings none."""
+    where a visitor brings none. With `mcp` the edit is a tool for models, too."""
     actions = pieces.asset("actions.js")
     page = gr.Blocks(title=words.TITLE, analytics_enabled=False, delete_cache=(3600, 86400))
     with page:
@@ -247,7 +249,10 @@ def build(
             **ours,
         )
         scripts = Scripts(runner, account, client_of)
-        api(scripts.edit, api_name="edit", concurrency_limit=None)
+        for endpoint in (scripts.edit, scripts.edit_stream):
+            api(endpoint, api_name=endpoint.__name__, concurrency_limit=None)
+        if mcp:  # Not queued: what goes through the queue reaches a model as one long text.
+            api(scripts.edit_picture, api_name="edit_picture", queue=False)
     return page
 
 
@@ -329,6 +334,8 @@ def main(settings: Settings) -> None:
         service = urlsplit(base_url).netloc if settings.api_key else "sandbox"
         runner = Runner(client, store, settings.data_dir, limits, service)
         account = Account(client)
+        # With requirements-mcp.txt installed; but Gradio asks no model for the page's login.
+        mcp = find_spec("mcp") is not None and settings.auth is None
 
         client_of = key_of_ones_own(settings, pace, pool)
         page = build(
@@ -339,6 +346,7 @@ def main(settings: Settings) -> None:
             engine=engine,
             sandbox=engine == words.SANDBOX,
             key=key,
+            mcp=mcp,
         )
         try:
             page.queue(default_concurrency_limit=None).launch(
@@ -347,6 +355,7 @@ def main(settings: Settings) -> None:
                 max_threads=MAX_THREADS,
                 auth=settings.auth,
                 max_file_size=MAX_UPLOAD,
+                mcp_server=mcp,
                 run_history=False,  # It writes every input into the browser's storage.
                 app_kwargs={"lifespan": life(runner, account, settings.keep_days, pool)},
                 theme=theme(),

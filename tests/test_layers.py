@@ -173,6 +173,7 @@ MAY: dict[str, set[str]] = {
     "studio.scripts": {
         "wavespeed",
         "studio.account",
+        "studio.previews",
         "studio.problems",
         "studio.run",
         "studio.runner",

@@ -1,10 +1,15 @@
-"""`/edit` as a script calls it: gradio_client against the running app."""
+"""The endpoints as scripts call them: gradio_client, and its sister in Node, against the app."""
 
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -12,8 +17,9 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
 
-from tests.apps import App, served
+from tests.apps import ROOT, App, served
 from tests.conftest import PHOTOS
+from tests.service import KEY, MODEL, VISITORS_KEY, Service, running
 
 
 @pytest.fixture(scope="module")
@@ -137,10 +143,94 @@ def test_nonsense_in_place_of_pictures_is_refused_without_a_traceback(
 def test_only_the_edit_is_public_and_it_is_described(client: Client) -> None:
     described = client.view_api(return_format="dict", print_info=False)
     assert isinstance(described, dict)
-    assert list(described["named_endpoints"]) == ["/edit"]
+    # The last one is for models, and only there with requirements-mcp.txt.
+    assert list(described["named_endpoints"]) == ["/edit", "/edit_stream", "/edit_picture"]
     assert not described["unnamed_endpoints"]
-    names = [p["parameter_name"] for p in described["named_endpoints"]["/edit"]["parameters"]]
-    assert names == ["images", "prompt", "sync_mode", "base64_output"]
+    for endpoint in ("/edit", "/edit_stream"):
+        names = [p["parameter_name"] for p in described["named_endpoints"][endpoint]["parameters"]]
+        assert names == ["images", "prompt", "sync_mode", "base64_output"]
+
+
+def test_a_stream_tells_what_happens_while_it_happens(client: Client) -> None:
+    picture = handle_file(str(PHOTOS / "coffee.jpg"))
+    job = client.submit(images=[picture], prompt="sepia", api_name="/edit_stream")
+    events, early = [], 0
+    for event in job:
+        events.append(event)
+        early += not job.done()
+    assert early >= 4
+    steps = [event["step"] for event in events]
+    assert list(dict.fromkeys(steps)) == ["prepare", "upload", "queue", "save"]
+    assert [event["seconds"] for event in events[:-1]] == sorted(e["seconds"] for e in events[:-1])
+    assert {event["state"] for event in events[:-1]} == {"running"}
+    assert all(event["message"] and "page" not in event["message"] for event in events)
+    last = events[-1]
+    assert last["state"] == "done"
+    assert last["prediction_id"] == last["details"]["id"]
+    assert [size(file) for file in last["files"]] == [(600, 400)]
+
+
+def test_a_stream_ends_in_what_a_person_would_read(client: Client) -> None:
+    picture = handle_file(str(PHOTOS / "coffee.jpg"))
+    job = client.submit(images=[picture], prompt="x [[fail]]", api_name="/edit_stream")
+    with pytest.raises(AppError, match=r"The edit failed\..* refunds .* Change the prompt"):
+        job.result()
+    assert job.outputs()[-1]["step"] in ("queue", "process")
+
+
+def test_an_edit_goes_on_when_its_caller_hangs_up(app: App, client: Client) -> None:
+    picture = handle_file(str(PHOTOS / "coffee.jpg"))
+    job = client.submit(images=[picture], prompt="warm", api_name="/edit_stream")
+    run = next(iter(job))["run"]
+    job.cancel()
+    deadline = time.monotonic() + 30
+    while f"done, save [run {run}]" not in app.log() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert f"done, save [run {run}]" in app.log()
+
+
+def in_node(app: App, endpoint: str, prompt: str, *key: str) -> tuple[int, list[dict[str, Any]]]:
+    """The exit code of tests/node/edit.mjs, and its lines."""
+    picture = str(PHOTOS / "coffee.jpg")
+    script = [str(ROOT / "tests" / "node" / "edit.mjs"), app.url, endpoint, prompt, picture, *key]
+    node = shutil.which("node", path=Path(sys.executable).parent) or "node"
+    done = subprocess.run([node, *script], capture_output=True, text=True, timeout=60)
+    return done.returncode, [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_node_gets_the_files_and_the_details(app: App) -> None:
+    code, [answer] = in_node(app, "/edit", "make it black and white")
+    assert code == 0
+    [file], details = answer["data"]
+    assert httpx.get(file["url"]).headers["content-type"] == "image/png"
+    assert details["outputs"][0]["nsfw"] is False
+
+
+def test_node_hears_the_stream_while_it_happens(app: App) -> None:
+    code, events = in_node(app, "/edit_stream", "sepia")
+    assert code == 0
+    told = [event["data"][0] for event in events]
+    assert told[0]["step"] == "prepare"
+    assert told[-1]["state"] == "done"
+    assert httpx.get(told[-1]["files"][0]["url"]).headers["content-type"] == "image/png"
+    # The first came long before the last: nobody held them back.
+    assert events[-1]["at"] - events[0]["at"] > 200
+
+
+def test_node_reads_what_went_wrong(app: App) -> None:
+    code, events = in_node(app, "/edit", "x [[fail]]")
+    assert code == 1
+    assert "refunds failed runs" in events[-1]["error"]
+
+
+def test_nodes_own_key_pays(tmp_path: Path) -> None:
+    service = Service(seconds=0.2)
+    with running(service) as url:
+        settings = {"WAVESPEED_API_KEY": KEY, "WAVESPEED_BASE_URL": url}
+        with served(tmp_path, **settings) as app:
+            code, _ = in_node(app, "/edit", "grey", VISITORS_KEY)
+    assert code == 0
+    assert [key for path, key in service.keys if path == MODEL] == [VISITORS_KEY]
 
 
 def test_the_results_on_the_disk_are_not_served(app: App, client: Client) -> None:

@@ -1,16 +1,23 @@
-"""The page's API for scripts: the same runs, under one visitor's id for all callers."""
+"""The page's API for scripts and models: the same runs, under one visitor's id for all callers."""
 
-from __future__ import annotations
+# No `from __future__ import annotations` here: Gradio describes endpoints by their types, and does
+# not resolve those that are strings.
 
+import asyncio
+import json
+from base64 import b64decode
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
+from urllib.parse import unquote, urlsplit
 
 import gradio as gr
 from gradio.utils import get_upload_folder, is_in_or_equal
 
-from wavespeed import Edit, InvalidEdit
+from wavespeed import MAX_IMAGES, Edit, InvalidEdit
 
-from . import problems, words
+from . import previews, problems, words
 from .account import Account
 from .run import Run, details
 from .runner import Runner
@@ -19,6 +26,15 @@ from .visitors import ClientOf
 
 SCRIPTS = "scripts"  # The visitor that all callers of the API are.
 KEY_HEADER = "x-wavespeed-key"
+FILE_ROUTE = "/gradio_api/file="
+Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
+
+
+def not_a_tool(endpoint: Endpoint) -> Endpoint:
+    """Gradio makes an MCP tool of every endpoint, whose files a model can't send or see in a list:
+    these are for scripts."""
+    endpoint.__dict__["_mcp_type"] = "endpoint"
+    return endpoint
 
 
 class Scripts:
@@ -29,6 +45,7 @@ class Scripts:
         self._account = account
         self._client_of = client_of
 
+    @not_a_tool
     async def edit(
         self,
         images: list[gr.FileData],
@@ -49,15 +66,73 @@ class Scripts:
             The edited picture files, and details: id, model, status, created_at, error,
             outputs (nsfw, width, height, size_bytes of each), timings_ms, cost_usd.
         """
+        run = await self._begin(images, prompt, sync_mode, base64_output, request)
+        return await to_the_end(self._runner, run)
+
+    @not_a_tool
+    async def edit_stream(
+        self,
+        images: list[gr.FileData],
+        prompt: str,
+        sync_mode: bool = False,
+        base64_output: bool = False,
+        request: gr.Request | None = None,
+    ) -> AsyncGenerator[dict[str, Any]]:
+        """The same edit as a stream of what happens. It goes on if its caller hangs up.
+
+        Parameters:
+            images: 1 to 4 picture files; the first is edited, the others are references.
+            prompt: what should change, at most 32,000 characters.
+            sync_mode: one request that stays open until the result is there.
+            base64_output: the result comes inside the service's answer.
+            request: a WaveSpeed key of one's own goes into its header X-WaveSpeed-Key.
+        Yields:
+            run, state (running, done), step (prepare, upload, queue, process, save), seconds since
+            the start, message, prediction_id; and with the last one what /edit returns: files,
+            details.
+        """
+        run = await self._begin(images, prompt, sync_mode, base64_output, request)
+        async with aclosing(self._runner.watch(run.id)) as runs:
+            async for run in runs:
+                if not run.is_over:
+                    yield told(run, self._runner.usual)
+        files, about = await to_the_end(self._runner, run)
+        yield told(run) | {"files": files, "details": about}
+
+    async def edit_picture(
+        self, images: list[str], prompt: str, request: gr.Request | None = None
+    ) -> tuple[gr.FileData, str]:
+        """Edits a picture as the prompt says, with the image model openai/gpt-image-1-mini/edit.
+        Takes about 10 to 60 seconds, and costs 0.02 USD once it is accepted. An error says whether
+        it cost money; never repeat a call whose error says that this is not known. The first
+        picture is edited, the others are references, which the prompt can name "image 2",
+        "image 3" and "image 4".
+
+        Parameters:
+            images: 1 to 4 pictures: https addresses, or data: URIs in base64.
+            prompt: What should change, and what has to stay, in plain words.
+            request: Its header X-WaveSpeed-Key can hold a WaveSpeed key of one's own.
+        Returns:
+            The edited picture, and JSON with its NSFW flag, size, times in milliseconds and cost.
+        """
+        run = await self._begin(images, prompt, False, False, request)
+        files, about = await to_the_end(self._runner, run)
+        return files[0], json.dumps(about)
+
+    async def _begin(
+        self, images: object, prompt: str, sync: bool, base64: bool, request: gr.Request | None
+    ) -> Run:
+        """Starts the run. Raises `gr.Error` with what a person would read."""
         try:
-            files = tuple(Path(uploaded(image)) for image in listed(images))
-            wanted = Edit(prompt, files, sync_mode=sync_mode, base64_output=base64_output)
+            if not isinstance(images, list):
+                raise InvalidEdit("The pictures have to be a list of files.")
+            files = [await asyncio.to_thread(received, image) for image in images[: MAX_IMAGES + 1]]
+            wanted = Edit(prompt, tuple(files), sync_mode=sync, base64_output=base64)
             client = self._client_of(request.headers.get(KEY_HEADER, "") if request else "")
         except InvalidEdit as error:
             message = f"{error} {words.NOTHING_SPENT} {words.CHANGE_IT}"
             raise gr.Error(message, title=str(error), print_exception=False) from error
-        run = self._runner.start(wanted, SCRIPTS, client, self._account.price_usd)
-        return await to_the_end(self._runner, run)
+        return self._runner.start(wanted, SCRIPTS, client, self._account.price_usd)
 
 
 async def to_the_end(runner: Runner, run: Run) -> tuple[list[gr.FileData], dict[str, Any]]:
@@ -68,23 +143,47 @@ async def to_the_end(runner: Runner, run: Run) -> tuple[list[gr.FileData], dict[
         message = f"{problem.what} {problem.money} {problem.advice}"
         raise gr.Error(message, title=problem.what, print_exception=False)
     files = await copies([result.path for result in run.results])
-    names = [result.path.name for result in run.results]
-    return [
-        gr.FileData(path=path, orig_name=name) for path, name in zip(files, names, strict=True)
-    ], details(run)
+    named = zip(files, (result.path.name for result in run.results), strict=True)
+    # As JSON: Gradio adds the address that a file is served at to a dictionary alone.
+    files_ = [gr.FileData(path=path, orig_name=name).model_dump() for path, name in named]
+    return cast(list[gr.FileData], files_), details(run)
 
 
-def listed(images: object) -> list[Any]:
-    """What a script sent as its pictures, which can be anything."""
-    if isinstance(images, list):
-        return images
-    raise InvalidEdit("The pictures have to be a list of files.")
+def told(run: Run, usual: float | None = None) -> dict[str, Any]:
+    """An event of a stream: JSON."""
+    return {
+        "run": run.id,
+        "state": run.state,
+        "step": run.step,
+        "seconds": round(run.at, 3),
+        "message": words.status(run, usual).removesuffix(words.MAY_CLOSE).strip(),
+        "prediction_id": run.prediction.id if run.prediction else None,
+    }
 
 
-def uploaded(image: gr.FileData | dict[str, Any]) -> str:
-    """The path of a file that the caller uploaded. `gr.api` hands over what it was sent, unchecked,
-    and a caller must not name other files of this machine."""
-    path = image.get("path") if isinstance(image, dict) else getattr(image, "path", None)
-    if not isinstance(path, str) or not is_in_or_equal(path, get_upload_folder()):
-        raise InvalidEdit("A picture has to be uploaded first, with handle_file.")
-    return path
+def received(image: object) -> Path | str:
+    """A picture as a caller can name it: a file that was uploaded here, a data: URI, or an https
+    address, which the service itself will fetch. Endpoints get what was sent, unchecked, and no
+    caller may name another file of this machine. Blocks. Raises `InvalidEdit`."""
+    path = image.get("path") if isinstance(image, dict) else getattr(image, "path", image)
+    if isinstance(path, str) and path.startswith("data:"):
+        return _decoded(path)
+    if isinstance(path, str) and FILE_ROUTE in path:
+        path = unquote(urlsplit(path).path.partition(FILE_ROUTE)[2])
+    if isinstance(path, str) and path.startswith("https://"):
+        return path
+    if isinstance(path, str) and is_in_or_equal(path, get_upload_folder()):
+        return Path(path)
+    raise InvalidEdit("A picture has to be a file uploaded here, an https address or a data: URI.")
+
+
+def _decoded(uri: str) -> Path:
+    kind, _, content = uri.partition(",")
+    file = previews.place("picture")
+    try:
+        file.write_bytes(b64decode(content if kind.endswith(";base64") else "-", validate=True))
+    except ValueError as error:
+        raise InvalidEdit("A data: URI has to hold a picture in base64.") from error
+    except OSError as error:
+        raise InvalidEdit("The server has no room for the picture.") from error
+    return file

@@ -337,16 +337,16 @@ def _running(run: Run, usual: float | None) -> str:
         case "queue":
             if run.prediction is None:
                 return "Handing the edit over."
-            return f"Accepted{_usually(usual)}. {_MAY_CLOSE}"
+            return f"Accepted{_usually(usual)}. {MAY_CLOSE}"
         case "process":
-            return f"Working{_usually(usual)}. {_MAY_CLOSE}"
+            return f"Working{_usually(usual)}. {MAY_CLOSE}"
         case "save":
             return "Fetching the result."
         case _:
             assert_never(run.step)
 
 
-_MAY_CLOSE = "You may close this page; the edit goes on."
+MAY_CLOSE = "You may close this page; the edit goes on."
 
 
 def _usually(seconds_: float | None) -> str:
