@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import sys
 import venv
 from collections.abc import Iterator
 from pathlib import Path
@@ -65,12 +66,12 @@ STEPS = ["Prepare", "Upload", "Queue", "Process", "Save"]
 
 def pushed(to: Path) -> Path:
     """What a push takes along: the files that git knows, without what lies about."""
-    if not (ROOT / ".git").exists():  # Somebody's archive of the sources.
+    git = ["git", "ls-files", "-z"] if shutil.which("git") else ["false"]
+    listed = subprocess.run(git, cwd=ROOT, capture_output=True, text=True)
+    if listed.returncode != 0:  # Somebody's archive of the sources.
         ignored = (ROOT / ".gitignore").read_text(encoding="utf-8").replace("/", "").split()
-        return Path(shutil.copytree(ROOT, to, ignore=shutil.ignore_patterns(*ignored)))
-    listed = subprocess.run(
-        ["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True
-    )
+        ignore = shutil.ignore_patterns(".git", *ignored)
+        return Path(shutil.copytree(ROOT, to, ignore=ignore))
     for name in filter(None, listed.stdout.split("\0")):
         (to / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(ROOT / name, to / name)
@@ -143,12 +144,20 @@ def test_the_card_is_what_the_hub_takes() -> None:
 
 
 def test_the_card_and_the_requirements_say_the_same() -> None:
-    """The Hub installs the card's Gradio first, and then requirements.txt."""
     assert card()["sdk_version"] == pin("gradio")
     python = card()["python_version"]
     assert isinstance(python, str), "3.10 would be the number 3.1"
     workflow = (ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8")
     assert f'"{python}"' in workflow, "tested with the Space's Python"
+
+
+def test_what_the_hub_installs_itself_leaves_the_pins_alone() -> None:
+    """Beside requirements.txt it installs these, with the version of the card."""
+    own = [f"gradio[oauth,mcp]=={card()['sdk_version']}", "uvicorn>=0.14.0", "websockets>=10.4"]
+    pip = [sys.executable, "-m", "pip", "install", "--dry-run", "-qq", "--ignore-installed"]
+    command = [*pip, *own, "-r", "requirements.txt"]
+    tried = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert tried.returncode == 0, tried.stderr
 
 
 def test_an_edit_streams_through_the_proxy_and_its_files_are_there(page: Page) -> None:
