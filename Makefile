@@ -10,6 +10,7 @@ test: .venv/test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m tests.chromium
+	$(BIN)/python -m tests.nginx
 	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 screenshots: .venv/test

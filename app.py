@@ -70,9 +70,11 @@ def build(
     sandbox: bool,
     key: str,
     mcp: bool,
+    space: bool,
 ) -> gr.Blocks:
     """The page over a runner; `engine` says in the banner who answers, `key` whose key is used
-    where a visitor brings none. With `mcp` the edit is a tool for models, too."""
+    where a visitor brings none. With `mcp` the edit is a tool for models, too; a `space` can be
+    duplicated."""
     actions = pieces.asset("actions.js")
     page = gr.Blocks(title=words.TITLE, analytics_enabled=False, delete_cache=(3600, 86400))
     with page:
@@ -85,6 +87,8 @@ def build(
         with gr.Row(elem_id="top"):
             drawn(pieces.header(engine, sandbox=sandbox), elem_id="header")
             tally = drawn(elem_id="tally")
+            if space:
+                gr.DuplicateButton(words.DUPLICATE, variant="secondary", elem_id="duplicate")
         with gr.Row(elem_id="columns"):
             with gr.Column(elem_id="ask"):
                 with gr.Column(elem_classes="ws-card"):
@@ -138,7 +142,8 @@ def build(
                     with gr.Accordion(words.ADVANCED, open=False):
                         sync_mode = gr.Checkbox(label=words.SYNC, info=words.SYNC_INFO)
                         base64_output = gr.Checkbox(label=words.BASE64, info=words.BASE64_INFO)
-                    with gr.Accordion(key, open=key == words.KEY_ASKED, elem_id="key") as keys:
+                    asks = key in (words.KEY_ASKED, words.KEY_OFFERED)
+                    with gr.Accordion(key, open=asks, elem_id="key") as keys:
                         # In this page's session only: no event hands it back, nothing keeps it.
                         own = gr.Textbox(
                             elem_id="api-key", type="password", label=words.KEY, info=words.KEY_INFO
@@ -311,7 +316,7 @@ def main(settings: Settings) -> None:
         engine, base_url = urlsplit(settings.base_url).hostname or "", settings.base_url
         key = words.KEY_SERVER
         if settings.api_key is None:
-            engine, key = words.SANDBOX, words.KEY_NONE
+            engine, key = words.SANDBOX, words.KEY_OFFERED if settings.space else words.KEY_NONE
             base_url = stack.enter_context(serve(Sandbox()))
         key = words.KEY_ASKED if settings.require_visitor_key else key
         pool, pace = connection_pool(), Pace(deadline=settings.deadline)
@@ -347,6 +352,7 @@ def main(settings: Settings) -> None:
             sandbox=engine == words.SANDBOX,
             key=key,
             mcp=mcp,
+            space=settings.space is not None,
         )
         try:
             page.queue(default_concurrency_limit=None).launch(
@@ -362,6 +368,7 @@ def main(settings: Settings) -> None:
                 css=pieces.asset("page.css"),
                 js=pieces.asset("page.js"),
                 footer_links=["api"],
+                ssr_mode=False,  # A Space turns it on; the page's script needs none.
                 i18n=gr.I18n(en=words.GRADIO),
             )
         except OSError:

@@ -30,7 +30,14 @@ class App:
 
 
 @contextmanager
-def served(folder: Path, *, port: int = 0, **settings: str) -> Iterator[App]:
+def served(
+    folder: Path,
+    *,
+    port: int = 0,
+    python: str = sys.executable,
+    root: Path = ROOT,
+    **settings: str,
+) -> Iterator[App]:
     """Runs app.py with its data and Gradio's cache in `folder`; ends it like `kill`."""
     port = port or free_port()
     environment = {
@@ -45,7 +52,7 @@ def served(folder: Path, *, port: int = 0, **settings: str) -> Iterator[App]:
     log_file = folder / "app.log"
     with log_file.open("ab") as log:
         process = subprocess.Popen(
-            [sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=log, stderr=log
+            [python, "app.py"], cwd=root, env=environment, stdout=log, stderr=log
         )
     app = App(f"http://127.0.0.1:{port}", log_file, process)
     try:

@@ -161,3 +161,10 @@ def test_nothing_is_wider_than_the_screen_in_any_state(
                 "sticky", page.locator("#buttons").evaluate("b => getComputedStyle(b).position")
             )
     context.close()
+
+
+def test_what_is_for_a_space_is_not_shown_elsewhere(app: App, browser: Browser) -> None:
+    with visit(browser, app.url) as page:
+        expect(page.locator("#engine")).to_be_visible()
+        expect(page.get_by_role("button", name="Duplicate")).to_have_count(0)
+        expect(page.get_by_label("Your WaveSpeed key")).to_be_hidden()

@@ -74,6 +74,13 @@ def test_everything_set_is_taken() -> None:
     assert "pass:word" not in repr(settings)
 
 
+def test_a_space_serves_the_page_to_others() -> None:
+    settings = from_environment({"SPACE_ID": "someone/image-edit"})
+    assert settings.space == "someone/image-edit"
+    assert settings.server_name == "0.0.0.0"
+    assert from_environment({"SPACE_ID": "x/y", "GRADIO_SERVER_NAME": "::"}).server_name == "::"
+
+
 @pytest.mark.parametrize(("name", "value"), MALFORMED)
 def test_a_malformed_value_is_named_but_not_repeated(name: str, value: str) -> None:
     with pytest.raises(BadSetting) as caught:

@@ -43,6 +43,8 @@ class Settings:
     log: str = "info"
     server_name: str = "127.0.0.1"
     server_port: int = 7860
+    space: str | None = None
+    """The Hugging Face Space that this is, as `owner/name`."""
 
 
 def from_environment(environment: Mapping[str, str]) -> Settings:
@@ -51,10 +53,11 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
     def value(name: str, default: str = "") -> str:
         return environment.get(name, "").strip() or default
 
+    space = value("SPACE_ID")
     return Settings(
         api_key=value("WAVESPEED_API_KEY") or None,
         base_url=_url("WAVESPEED_BASE_URL", value("WAVESPEED_BASE_URL", BASE_URL)),
-        data_dir=Path(value("WAVESPEED_DATA_DIR") or _data_dir(in_space=bool(value("SPACE_ID")))),
+        data_dir=Path(value("WAVESPEED_DATA_DIR") or _data_dir(in_space=bool(space))),
         keep_days=_limit("WAVESPEED_KEEP_DAYS", value("WAVESPEED_KEEP_DAYS")),
         deadline=_number("WAVESPEED_DEADLINE_S", value("WAVESPEED_DEADLINE_S", "600"), least=1),
         budget_usd=_limit("WAVESPEED_BUDGET_USD", value("WAVESPEED_BUDGET_USD")),
@@ -67,8 +70,9 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         == "1",
         auth=_login("WAVESPEED_AUTH", value("WAVESPEED_AUTH")),
         log=_choice("WAVESPEED_LOG", value("WAVESPEED_LOG", "info").lower(), LEVELS),
-        server_name=value("GRADIO_SERVER_NAME", "127.0.0.1"),
+        server_name=value("GRADIO_SERVER_NAME", "0.0.0.0" if space else "127.0.0.1"),
         server_port=_port("GRADIO_SERVER_PORT", value("GRADIO_SERVER_PORT", "7860")),
+        space=space or None,
     )
 
 
