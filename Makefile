@@ -16,6 +16,10 @@ test: .venv/test
 screenshots: .venv/test
 	$(BIN)/python -m tests.screenshots
 
+bench: .venv/test
+	$(BIN)/python -m tests.chromium
+	$(BIN)/python -m tests.benchmarks $(PARTS)
+
 .venv/run: requirements.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
 	$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
@@ -29,4 +33,4 @@ screenshots: .venv/test
 	PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --silent --no-audit --no-fund --prefix tests/node
 	touch $@
 
-.PHONY: run test screenshots
+.PHONY: run test screenshots bench

@@ -36,9 +36,11 @@ def served(
     port: int = 0,
     python: str = sys.executable,
     root: Path = ROOT,
+    pause: float = 0.1,
     **settings: str,
 ) -> Iterator[App]:
-    """Runs app.py with its data and Gradio's cache in `folder`; ends it like `kill`."""
+    """Runs app.py with its data and Gradio's cache in `folder`; ends it like `kill`. Until it
+    answers it is asked again each `pause` seconds."""
     port = port or free_port()
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith("WAVESPEED_")
@@ -56,14 +58,14 @@ def served(
         )
     app = App(f"http://127.0.0.1:{port}", log_file, process)
     try:
-        _wait_for(app)
+        _wait_for(app, pause)
         yield app
     finally:
         process.terminate()
         process.wait(20)
 
 
-def _wait_for(app: App) -> None:
+def _wait_for(app: App, pause: float) -> None:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         assert app.process.poll() is None, app.log()
@@ -71,7 +73,7 @@ def _wait_for(app: App) -> None:
             if httpx.get(app.url, trust_env=False).status_code == 200:
                 return
         except httpx.TransportError:
-            time.sleep(0.1)
+            time.sleep(pause)
     raise AssertionError(f"the app did not start:\n{app.log()}")
 
 

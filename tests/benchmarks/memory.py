@@ -1,0 +1,62 @@
+"""What edits take of the app's memory: those under way, and those that are over."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+
+from tests.apps import App, served
+from tests.benchmarks import service
+from tests.benchmarks.crowd import Crowd
+from tests.benchmarks.table import Row
+from tests.conftest import PHOTOS
+
+SECONDS = 20.0
+"""Of a task: long enough for 500 to be under way at once."""
+
+
+def megabytes(app: App) -> float:
+    """The app's own memory, without what it shares (Linux)."""
+    status = Path(f"/proc/{app.process.pid}/status").read_text()
+    return int(status.partition("RssAnon:")[2].split()[0]) / 1000
+
+
+async def crowd(app: App, first: int, count: int) -> float:
+    """The most that was taken while so many edits went on."""
+    visitors = Crowd(app.url)
+    await visitors.come()
+    photo = (PHOTOS / "coffee.jpg").read_bytes()
+    going = asyncio.create_task(
+        visitors.edits([photo + b"%d" % number for number in range(first, first + count)])
+    )
+    most = 0.0
+    while not going.done():
+        most = max(most, megabytes(app))
+        await asyncio.sleep(0.1)
+    await going
+    return most
+
+
+def settled(app: App) -> float:
+    """After what goes on a little longer."""
+    time.sleep(3)
+    return megabytes(app)
+
+
+def measure(folder: Path) -> list[Row]:
+    with service.running(1) as url, served(folder / "a", **service.settings(url)) as app:
+        asyncio.run(crowd(app, 0, 100))  # Caches are full, and the allocator has its arenas.
+        asyncio.run(crowd(app, 100, 500))
+        before = settled(app)
+        for first in (600, 1100):
+            asyncio.run(crowd(app, first, 500))
+        growth = settled(app) - before
+    with service.running(SECONDS) as url, served(folder / "b", **service.settings(url)) as app:
+        asyncio.run(crowd(app, 0, 1))
+        idle = settled(app)
+        most = asyncio.run(crowd(app, 1, 500)) - idle
+    return [
+        Row("500 edits under way, above idle", most, "MB", within=300),
+        Row("what 1,000 finished edits leave", growth, "MB", "before them", before, within=10),
+    ]
