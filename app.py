@@ -26,11 +26,10 @@ if __name__ == "__main__":
         sys.exit(str(bad))
 
 import gradio as gr
-import httpx
 from filelock import FileLock, Timeout
 from gradio.events import api
 
-from wavespeed import AsyncClient, BadKey, Durations, InvalidEdit, Pace, connection_pool
+from wavespeed import AsyncClient, BadKey, Connections, Durations, InvalidEdit, Pace
 from wavespeed.sandbox import Sandbox, serve
 from wavespeed.studio import log, pieces, previews, words
 from wavespeed.studio.account import Account
@@ -137,7 +136,9 @@ def build(
                         edit = gr.Button(
                             words.ADD_FIRST, variant="primary", elem_id="edit", interactive=False
                         )
-                        stop = gr.Button(words.STOP, elem_id="stop", visible="hidden")
+                        stop = gr.Button(
+                            words.STOP, elem_id="stop"
+                        )  # In place of Edit, by page.css.
                     shortcut = drawn(pieces.keys(account.price_usd), elem_id="keys")
                     with gr.Accordion(words.ADVANCED, open=False):
                         sync_mode = gr.Checkbox(label=words.SYNC, info=words.SYNC_INFO)
@@ -170,15 +171,17 @@ def build(
         do = Handlers(runner, views, account, client_of)
         past = Past(runner, views, account, client_of, key=key)
         fields = [inputs, prompt]
-        shown = [group, revealed, status, results, edit, stop, inputs_note, prompt_note, key_note]
+        shown = [group, revealed, status, results, stop, inputs_note, prompt_note, key_note]
         options = [sync_mode, base64_output, variants, each, own, price]
         ours: dict[str, Any] = {
             "concurrency_limit": None,
             "show_progress": "hidden",
             "api_visibility": "private",
         }
-        editing = edit.click(do.start, [*fields, *options, visitor, group], shown, **ours)
-        acting = results.click(do.act, [group, own, price, visitor, revealed], shown, **ours)
+        # What is shown is markup as it is; Gradio would look at each piece in a thread of its own.
+        fast: dict[str, Any] = {**ours, "postprocess": False}
+        editing = edit.click(do.start, [*fields, *options, visitor, group], shown, **fast)
+        acting = results.click(do.act, [group, own, price, visitor, revealed], shown, **fast)
         coming = page.load(
             do.come,
             [visitor, draft],
@@ -186,7 +189,7 @@ def build(
             js=pieces.asset("come.js"),
             **ours,
         )
-        arriving = coming.then(do.arrive, [visitor, group], shown, **ours)
+        arriving = coming.then(do.arrive, [visitor, group], shown, **fast)
         taking = results.click(do.take, [visitor, revealed], fields, **ours)
         fetching = gr.on(
             [fetch.click, wanted.submit],
@@ -202,17 +205,17 @@ def build(
             [visitor, revealed],
             shown,
             trigger_mode="always_last",  # Of arrow keys in quick succession the last counts.
-            **ours,
+            **fast,
         )
         watching.append(opening)
-        halting = stop.click(do.halt, [group, visitor], shown, **ours)
+        halting = stop.click(do.halt, [group, visitor], shown, **fast)
         remembered, summed = (visitor, [place, history]), (visitor, tally)
         for event in (*watching, halting, coming):
-            event.then(past.remember, *remembered, **ours).then(past.tally, *summed, **ours)
+            event.then(past.remember, *remembered, **fast).then(past.tally, *summed, **fast)
         browsing = history.click(
             past.browse, [visitor, place, own], [*fields, place, history, exported], **ours
         )
-        browsing.then(past.tally, *summed, **ours)
+        browsing.then(past.tally, *summed, **fast)
         restoring = strip.click(past.restore, [inputs, visitor], [*fields, inputs_note], **ours)
         # A gallery that the server fills for the first time does not say that it has changed.
         looked = ([*fields, each, visitor], [strip, hint])
@@ -264,7 +267,7 @@ def build(
 # --- Launch -----------------------------------------------------------------------------------
 
 
-def key_of_ones_own(settings: Settings, pace: Pace, pool: httpx.AsyncClient) -> ClientOf:
+def key_of_ones_own(settings: Settings, pace: Pace, pool: Connections) -> ClientOf:
     """Clients of visitors' own keys: of the real service even where the sandbox answers others."""
     durations = Durations()  # What one of them learns of the service, all know.
 
@@ -283,7 +286,7 @@ def key_of_ones_own(settings: Settings, pace: Pace, pool: httpx.AsyncClient) -> 
     return client_of
 
 
-def life(runner: Runner, account: Account, keep_days: float | None, pool: httpx.AsyncClient) -> Any:
+def life(runner: Runner, account: Account, keep_days: float | None, pool: Connections) -> Any:
     """What goes on as long as the page is served, for Gradio's `lifespan`."""
 
     @asynccontextmanager
@@ -319,7 +322,7 @@ def main(settings: Settings) -> None:
             engine, key = words.SANDBOX, words.KEY_OFFERED if settings.space else words.KEY_NONE
             base_url = stack.enter_context(serve(Sandbox()))
         key = words.KEY_ASKED if settings.require_visitor_key else key
-        pool, pace = connection_pool(), Pace(deadline=settings.deadline)
+        pool, pace = Connections(), Pace(deadline=settings.deadline)
         try:
             client = AsyncClient(
                 settings.api_key or "sandbox", base_url=base_url, pace=pace, http=pool

@@ -52,15 +52,15 @@ from .models import (
     byte_count,
 )
 from .pace import Pace
-from .transport import connection_pool
+from .transport import Connections
 
 # fmt: off
 __all__ = [
     "BASE_URL", "MAX_IMAGES", "MAX_PROMPT", "MODEL", "PRICE_USD", "AmbiguousSubmit",
-    "AsyncClient", "BadKey", "Changes", "Completed", "Downloaded", "Durations", "Edit",
-    "EditFailed", "EditOverdue", "Event", "Finished", "Image", "InactiveKey", "InvalidEdit",
+    "AsyncClient", "BadKey", "Changes", "Completed", "Connections", "Downloaded", "Durations",
+    "Edit", "EditFailed", "EditOverdue", "Event", "Finished", "Image", "InactiveKey", "InvalidEdit",
     "Moderated", "NoCredit", "NotAllowed", "NotUnderstood", "Output", "Pace", "Polled",
     "Prediction", "Preparing", "RateLimited", "Refused", "ServiceDown", "Spent", "Submitted",
     "Submitting", "Unreachable", "Uploaded", "Uploading", "Waiting", "WaveSpeedError",
-    "byte_count", "connection_pool", "prepare",
+    "byte_count", "prepare",
 ]

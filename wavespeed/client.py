@@ -14,7 +14,7 @@ from contextlib import aclosing, closing
 from datetime import UTC, datetime
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import Self, TypeVar
 
 from .answers import failure
 from .calls import PAGE_SIZE, Calls
@@ -38,11 +38,8 @@ from .models import (
     Waiting,
 )
 from .pace import Pace
-from .transport import Bearer, Transport
+from .transport import Bearer, Connections, Transport
 from .uploads import UNREADABLE, Batch, Clock, Hear, Uploads
-
-if TYPE_CHECKING:
-    import httpx
 
 BASE_URL = "https://api.wavespeed.ai"
 MAX_PAGES = 10
@@ -68,7 +65,7 @@ class AsyncClient:
         *,
         base_url: str = BASE_URL,
         pace: Pace | None = None,
-        http: httpx.AsyncClient | None = None,
+        http: Connections | None = None,
         durations: Durations | None = None,
         now: Clock = time.monotonic,
     ) -> None:

@@ -93,6 +93,12 @@ class Changes:
     turned: bool = False
     location_removed: bool = False
 
+    @property
+    def is_as_it_was(self) -> bool:
+        """Whether it looks like the file that it was made of, to every reader."""
+        same = (self.format, self.size) == (self.format_before, self.size_before)
+        return same and not self.turned
+
     def __str__(self) -> str:
         before, after = ("×".join(map(str, size)) for size in (self.size_before, self.size))
         parts = [

@@ -6,9 +6,10 @@ import asyncio
 import re
 import socket
 import time
-from collections.abc import AsyncIterator, Generator
+from collections.abc import AsyncIterator, Generator, Iterator
+from contextlib import contextmanager
 from ipaddress import ip_address
-from typing import Any
+from typing import Any, Self
 
 import httpx
 
@@ -19,6 +20,11 @@ from .pace import Pace, retry_after
 MAX_ANSWER_BYTES = 100_000_000
 """Four pictures of 10 MB in base64 are 54 MB; nothing honest is larger."""
 MAX_HOPS = 5
+FEW = 16
+"""Exchanges of one pool of connections."""
+KEPT_ALIVE = 30.0
+"""Seconds that an idle connection is kept: servers close theirs after a minute or more, and none
+may close while a submission is on its way."""
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 _NEVER_SENT = (
@@ -35,15 +41,13 @@ _UNSENDABLE = (httpx.InvalidURL, TypeError, ValueError, AttributeError)
 class Transport:
     """Requests with the key to the API's host, and without it to the hosts that keep files."""
 
-    def __init__(
-        self, key: Bearer, *, base_url: str, pace: Pace, http: httpx.AsyncClient | None
-    ) -> None:
+    def __init__(self, key: Bearer, *, base_url: str, pace: Pace, http: Connections | None) -> None:
         self._auth = key
         self._base = base_url.rstrip("/")
         self._local = httpx.URL(self._base).host in LOOPBACK
         self._pace = pace
         self._owned = http is None
-        self._http = http or connection_pool()
+        self._http = http or Connections()
 
     async def close(self) -> None:
         """Closes the connections, unless they were lent."""
@@ -60,8 +64,9 @@ class Transport:
         seconds: float | None = None,
     ) -> Answer:
         """The API. The whole exchange is bounded by `seconds` (default: `pace.answer`)."""
-        request = self._http.build_request(method, self._base + path, json=json, files=files)
-        return await self._send(request, seconds or self._pace.answer, keyed=True)
+        with self._http.lent() as http:
+            request = http.build_request(method, self._base + path, json=json, files=files)
+            return await self._send(http, request, seconds or self._pace.answer, keyed=True)
 
     async def file(
         self,
@@ -77,12 +82,13 @@ class Transport:
         a service on this machine (the sandbox) may keep its files on this machine.
         """
         for _ in range(MAX_HOPS):
-            try:
-                request = self._http.build_request(method, url, content=content, headers=headers)
-            except _UNSENDABLE as error:
-                raise NotUnderstood("url") from error
-            await self._check(request.url)
-            answer = await self._send(request, self._pace.transfer, keyed=False)
+            with self._http.lent() as http:
+                try:
+                    request = http.build_request(method, url, content=content, headers=headers)
+                except _UNSENDABLE as error:
+                    raise NotUnderstood("url") from error
+                await self._check(request.url)
+                answer = await self._send(http, request, self._pace.transfer, keyed=False)
             if answer.location is None:
                 return answer
             url = str(request.url.join(answer.location))
@@ -102,7 +108,9 @@ class Transport:
         if not (at_home or public):
             raise NotUnderstood("url")
 
-    async def _send(self, request: httpx.Request, seconds: float, *, keyed: bool) -> Answer:
+    async def _send(
+        self, http: httpx.AsyncClient, request: httpx.Request, seconds: float, *, keyed: bool
+    ) -> Answer:
         """Raises `Unreachable`, whose `sent` says if the other side can have seen the request."""
         connect = self._pace.connect
         limits = httpx.Timeout(seconds, connect=connect, pool=connect)
@@ -110,9 +118,7 @@ class Transport:
         auth = self._auth if keyed else None
         try:
             async with asyncio.timeout(seconds):
-                response = await self._http.send(
-                    request, auth=auth, stream=True, follow_redirects=False
-                )
+                response = await http.send(request, auth=auth, stream=True, follow_redirects=False)
                 try:
                     content = await _all(response.aiter_bytes())
                     content = self._auth.redact(content) if keyed else content
@@ -127,17 +133,48 @@ class Transport:
         return Answer(response.status_code, pause, content, keyed, location)
 
 
-def connection_pool() -> httpx.AsyncClient:
-    """Connections for one or many `AsyncClient`s; whoever makes it closes it.
-
-    Without a ceiling: hundreds of edits wait at once, and each wait is bounded elsewhere.
+class Connections:
+    """Kept alive, for one or many `AsyncClient`s; whoever makes them closes them, and
+    `async with` does. Without a ceiling: hundreds of edits wait at once, and each wait is bounded
+    elsewhere. In pools of a few, since for each request httpcore looks at all of a pool's
+    connections, at each as often as there are idle ones.
     """
-    return httpx.AsyncClient(
-        limits=httpx.Limits(max_connections=None, max_keepalive_connections=100),
-        headers={"User-Agent": "wavespeed-studio"},
-        # A proxy of the environment is for the world outside, not for a server on this machine.
-        mounts={f"all://{host}": None for host in ("127.0.0.1", "localhost", "[::1]")},
-    )
+
+    def __init__(self) -> None:
+        self._tls = httpx.create_ssl_context()
+        self._pools: dict[httpx.AsyncClient, int] = {}
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        for pool in self._pools:
+            await pool.aclose()
+
+    @contextmanager
+    def lent(self) -> Iterator[httpx.AsyncClient]:
+        """A pool for one exchange: the first with room, so that few requests share warm ones."""
+        pool = next((pool for pool, busy in self._pools.items() if busy < FEW), None)
+        pool = pool or self._more()
+        self._pools[pool] += 1
+        try:
+            yield pool
+        finally:
+            self._pools[pool] -= 1
+
+    def _more(self) -> httpx.AsyncClient:
+        pool = httpx.AsyncClient(
+            limits=httpx.Limits(max_connections=None, keepalive_expiry=KEPT_ALIVE),
+            headers={"User-Agent": "wavespeed-studio"},
+            verify=self._tls,
+            # A proxy of the environment is for the world outside, not for a server on this machine.
+            mounts={f"all://{host}": None for host in ("127.0.0.1", "localhost", "[::1]")},
+        )
+        self._pools[pool] = 0
+        return pool
 
 
 class Bearer(httpx.Auth):

@@ -19,9 +19,8 @@ from pathlib import Path
 
 from tests.apps import served
 from tests.benchmarks import browser, memory, others, pictures, service
-from tests.benchmarks.crowd import Crowd, Visit
+from tests.benchmarks.crowd import Crowd, Visit, photos
 from tests.benchmarks.table import Row, markdown
-from tests.conftest import PHOTOS
 
 SECONDS = others.SECONDS
 LEARNT = 20
@@ -29,21 +28,10 @@ LEARNT = 20
 SDK = "SDK in a handler"
 
 
-def photos(count: int) -> list[bytes]:
-    """As many files as visitors, no two the same: a JPEG may be followed by anything."""
-    photo = (PHOTOS / "coffee.jpg").read_bytes()
-    return [photo + b"%d" % (number + photos.made) for number in range(count)]
-
-
-photos.made = 0  # type: ignore[attr-defined]
-
-
-async def press(url: str, count: int) -> list[Visit]:
+async def press(url: str, visitors: int) -> list[Visit]:
     crowd = Crowd(url)
     await crowd.come()
-    visits = await crowd.edits(photos(count))
-    photos.made += count  # type: ignore[attr-defined]
-    return visits
+    return await crowd.edits(photos(visitors))
 
 
 def last(visits: list[Visit]) -> float:
@@ -69,9 +57,9 @@ def edits(folder: Path) -> list[Row]:
         ours[20] = asyncio.run(press(app.url, 20))
         with others.running("floor", folder / "floor") as sleeping:
             # In turns, so that both meet the same machine.
-            for count in (100, 500):
-                floor[count] = asyncio.run(press(sleeping.url, count))
-                ours[count] = asyncio.run(press(app.url, count))
+            for many in (100, 500):
+                floor[many] = asyncio.run(press(sleeping.url, many))
+                ours[many] = asyncio.run(press(app.url, many))
         done = len(service.tasks(url))
     shown = sum("ws-after" in visit.last for visit in ours[500])
     bare = "as many calls that sleep"

@@ -12,11 +12,24 @@ import uuid
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 from urllib.parse import urlsplit
 
+from tests.conftest import PHOTOS
+
 PROMPT = "make it black and white"
 API = "/gradio_api"
+
+
+_made = count()
+
+
+def photos(how_many: int) -> list[bytes]:
+    """As many files as visitors, no two the same: each has a comment of its own."""
+    photo = (PHOTOS / "coffee.jpg").read_bytes()
+    comments = [b"number %09d" % next(_made) for _ in range(how_many)]
+    return [photo[:2] + b"\xff\xfe\x00\x12" + comment + photo[2:] for comment in comments]
 
 
 @dataclass(frozen=True)

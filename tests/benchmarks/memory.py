@@ -8,9 +8,8 @@ from pathlib import Path
 
 from tests.apps import App, served
 from tests.benchmarks import service
-from tests.benchmarks.crowd import Crowd
+from tests.benchmarks.crowd import Crowd, photos
 from tests.benchmarks.table import Row
-from tests.conftest import PHOTOS
 
 SECONDS = 20.0
 """Of a task: long enough for 500 to be under way at once."""
@@ -22,14 +21,11 @@ def megabytes(app: App) -> float:
     return int(status.partition("RssAnon:")[2].split()[0]) / 1000
 
 
-async def crowd(app: App, first: int, count: int) -> float:
+async def crowd(app: App, count: int) -> float:
     """The most that was taken while so many edits went on."""
     visitors = Crowd(app.url)
     await visitors.come()
-    photo = (PHOTOS / "coffee.jpg").read_bytes()
-    going = asyncio.create_task(
-        visitors.edits([photo + b"%d" % number for number in range(first, first + count)])
-    )
+    going = asyncio.create_task(visitors.edits(photos(count)))
     most = 0.0
     while not going.done():
         most = max(most, megabytes(app))
@@ -46,16 +42,16 @@ def settled(app: App) -> float:
 
 def measure(folder: Path) -> list[Row]:
     with service.running(1) as url, served(folder / "a", **service.settings(url)) as app:
-        asyncio.run(crowd(app, 0, 100))  # Caches are full, and the allocator has its arenas.
-        asyncio.run(crowd(app, 100, 500))
+        asyncio.run(crowd(app, 100))  # Caches are full, and the allocator has its arenas.
+        asyncio.run(crowd(app, 500))
         before = settled(app)
-        for first in (600, 1100):
-            asyncio.run(crowd(app, first, 500))
+        for _ in range(2):
+            asyncio.run(crowd(app, 500))
         growth = settled(app) - before
     with service.running(SECONDS) as url, served(folder / "b", **service.settings(url)) as app:
-        asyncio.run(crowd(app, 0, 1))
+        asyncio.run(crowd(app, 1))
         idle = settled(app)
-        most = asyncio.run(crowd(app, 1, 500)) - idle
+        most = asyncio.run(crowd(app, 500)) - idle
     return [
         Row("500 edits under way, above idle", most, "MB", within=300),
         Row("what 1,000 finished edits leave", growth, "MB", "before them", before, within=10),

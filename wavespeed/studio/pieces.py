@@ -181,6 +181,7 @@ def status(
         run=run,
         ages={run.id: round(age, 1) for run, age in going},
         state="running" if going else run.state if run else "empty",
+        busy=bool(going) and watching,
         steps=_steps(run, age, "run" if watching else "left"),
         sentence=words.of_batch(how) if how else _sentence(runs, usual, watching=watching),
         how=how,

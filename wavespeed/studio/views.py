@@ -64,10 +64,7 @@ class Views:
         """The page for runs that belong together. The only place that knows the order of the
         output components. `keep` leaves an older result where it is until there is a new one;
         `tip` is the newest version, where an older one is looked at."""
-        busy = watching and any(not run.is_over for run in runs)
         ages = [(datetime.now(UTC) - run.started_at).total_seconds() for run in runs]
-        in_flight = any(run.in_flight for run in runs if not run.is_over)
-        together = is_batch(runs)
         waits = len(runs) == 1 and not runs[0].is_over and not runs[0].results
         trouble = runs[0].error if len(runs) == 1 else None
         return (
@@ -82,15 +79,11 @@ class Views:
                 note=note,
             ),
             gr.skip() if keep and waits else await self.stage(runs, revealed, tip),
-            gr.update(visible="hidden" if busy else True),
-            gr.update(
-                visible=True if busy else "hidden",
-                value=words.PAUSE
-                if together and any(run.held for run in runs)
-                else words.STOP_WATCHING
-                if in_flight
-                else words.STOP,
-            ),
+            words.PAUSE
+            if is_batch(runs) and any(run.held for run in runs)
+            else words.STOP_WATCHING
+            if any(run.in_flight for run in runs if not run.is_over)
+            else words.STOP,
             *notes(trouble),
         )
 
@@ -108,7 +101,8 @@ class Views:
             return pieces.batch(runs, cards, pack)
         versions = await self._versions(runs[0]) if runs else []
         line = await self._versions(tip) if tip else versions
-        beside = len(newest(await self._runner.group(runs[0]))) if len(runs) == 1 else 0
+        alone = len(runs) == 1 and runs[0].is_over
+        beside = len(newest(await self._runner.group(runs[0]))) if alone else 0
         return await asyncio.to_thread(self._drawn, runs, revealed, versions, line, beside)
 
     def _drawn(
@@ -148,7 +142,13 @@ class Views:
         ]
 
     def _before(self, run: Run) -> previews.Sent | None:
-        return previews.sent(run.pictures[0]) if run.pictures else None
+        if not run.pictures:
+            return None
+        changes = run.changes[0] if run.changes else None
+        if changes and changes.is_as_it_was:  # Then it need not be prepared once more.
+            file = previews.fitting(run.pictures[0])
+            return previews.Sent(file, *changes.size) if file else None
+        return previews.sent(run.pictures[0])
 
     def _strip(self, versions: list[Run]) -> list[pieces.Version]:
         """The original, and each version up to this one; blocking."""
@@ -216,8 +216,8 @@ class Views:
     async def look(
         self, group: str, page: OpenPage, note: str = "", *, keep: bool = False
     ) -> AsyncGenerator[Shown]:
-        """Watches a group on behalf of an open page, which looks at one at a time: at each change
-        what did change, and at the end nothing.
+        """Watches a group on behalf of an open page, which looks at one at a time: how it is at
+        each change.
 
         Not by Gradio's `cancels`: what a cancelled event sends last can come after what the
         cancelling one showed, and empties the page. Gradio also sends the last output again when
@@ -226,7 +226,7 @@ class Views:
         """
         self.leave(page)
         left = self._left[page] = asyncio.Event()
-        before: Shown = ()
+        shown = False
         try:
             async with aclosing(self._runner.watch_group(group)) as groups:
                 known: dict[str, Run] = {}
@@ -238,11 +238,13 @@ class Views:
                     now = await self.show(runs, note=note, keep=keep)
                     if left.is_set():
                         break
-                    yield now if not before else only_changes(now, before)
-                    before = now
+                    # All of it: what is the same is nothing on the wire, and cheaper than
+                    # `gr.skip()`, for which Gradio makes the component anew.
+                    yield now
+                    shown = True
                     # Of two updates within one frame the page would draw the second alone.
                     await asyncio.sleep(CALM if is_batch(runs) else FRAME)
-            if left.is_set() or not before:
+            if left.is_set() or not shown:
                 yield nothing()
         finally:
             if self._left.get(page) is left:
@@ -268,11 +270,6 @@ async def _unless(event: asyncio.Event, coming: Awaitable[T]) -> T | None:
         await asyncio.gather(step, first, return_exceptions=True)
 
 
-def only_changes(now: Shown, before: Shown) -> Shown:
-    pairs = zip(now, before, strict=True)
-    return tuple(gr.skip() if new == old else new for new, old in pairs)
-
-
 def notes(trouble: Trouble | None) -> Shown:
     """A word beside the field that is at fault: the pictures, the prompt, the key."""
     at_fault = trouble.field if trouble else None
@@ -282,12 +279,12 @@ def notes(trouble: Trouble | None) -> Shown:
 
 def nothing() -> Shown:
     """The page stays as it is."""
-    return tuple(gr.skip() for _ in range(9))
+    return tuple(gr.skip() for _ in range(8))
 
 
 def refuse(error: InvalidEdit) -> Shown:
     """Nothing but the note changes: an earlier result stays."""
-    return (*nothing()[:6], *notes(Trouble.of(error)))
+    return (*nothing()[:5], *notes(Trouble.of(error)))
 
 
 async def copies(paths: Sequence[Path]) -> list[str]:
