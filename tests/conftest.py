@@ -11,6 +11,7 @@ from PIL import Image
 from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests import chromium
+from tests.apps import App, served
 from wavespeed import AsyncClient, Edit, Event, Pace
 from wavespeed.sandbox import Sandbox, serve
 
@@ -84,6 +85,14 @@ def photo(tmp_path: Path) -> Path:
 @pytest.fixture
 def edit(photo: Path) -> Edit:
     return Edit("make it black and white", (photo,))
+
+
+@pytest.fixture(scope="session")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    """The page as `make run` starts it without a key, over its sandbox; each test comes as a
+    visitor of its own. A start costs seconds, so that the files share one."""
+    with served(tmp_path_factory.mktemp("app")) as app:
+        yield app
 
 
 async def story(client: AsyncClient, edit: Edit) -> list[Event]:

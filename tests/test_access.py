@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
-from tests.apps import App, served
+from tests.apps import App
 from tests.visits import ask, tab, visit
 
 # What axe finds in Gradio's own chrome, and we can't mend: rule, and where.
@@ -17,12 +16,6 @@ GRADIOS_OWN = {
     # The upload button of the gallery stands inside another button.
     ("nested-interactive", "#inputs"),
 }
-
-
-@pytest.fixture(scope="module")
-def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
-    with served(tmp_path_factory.mktemp("app")) as app:
-        yield app
 
 
 def found(page: Page) -> list[str]:

@@ -17,12 +17,6 @@ from tests.conftest import PHOTOS
 from tests.visits import ask, tab, visit
 
 
-@pytest.fixture(scope="module")
-def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
-    with served(tmp_path_factory.mktemp("app")) as app:
-        yield app
-
-
 def originals(app: App) -> set[bytes]:
     """The beginnings of all results on the disk: what must not be among what a browser gets."""
     folder = app.log_file.parent / "data" / "outputs"

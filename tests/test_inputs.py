@@ -9,15 +9,9 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
-from tests.apps import App, served
+from tests.apps import App
 from tests.conftest import PHOTOS
 from tests.visits import drop, visit
-
-
-@pytest.fixture(scope="module")
-def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
-    with served(tmp_path_factory.mktemp("app")) as app:
-        yield app
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from base64 import b64decode, b64encode
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from io import BytesIO
 from pathlib import Path
@@ -22,12 +22,6 @@ from tests.service import KEY, MODEL, VISITORS_KEY, Service, running
 
 pytestmark = pytest.mark.anyio
 PICTURE = "data:image/jpeg;base64," + b64encode((PHOTOS / "coffee.jpg").read_bytes()).decode()
-
-
-@pytest.fixture(scope="module")
-def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
-    with served(tmp_path_factory.mktemp("app")) as app:
-        yield app
 
 
 @asynccontextmanager

@@ -16,12 +16,6 @@ from tests.service import KEY, Service, running
 from tests.visits import ask, drop, tab, visit
 
 
-@pytest.fixture(scope="module")
-def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
-    with served(tmp_path_factory.mktemp("app")) as app:
-        yield app
-
-
 @pytest.fixture
 def page(app: App, browser: Browser) -> Iterator[Page]:
     with visit(browser, app.url) as page:

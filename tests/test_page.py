@@ -19,13 +19,6 @@ from tests.service import KEY, Service, running
 from tests.visits import ask, drop, visit
 
 
-@pytest.fixture(scope="module")
-def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
-    """The page as `make run` starts it without a key: over its sandbox."""
-    with served(tmp_path_factory.mktemp("app")) as app:
-        yield app
-
-
 @pytest.fixture
 def page(app: App, browser: Browser) -> Iterator[Page]:
     with visit(browser, app.url) as page:

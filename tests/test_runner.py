@@ -50,6 +50,10 @@ async def runner(client: AsyncClient, store: Store, tmp_path: Path) -> AsyncIter
     await runner.close()
 
 
+LONG_ENOUGH = (1.0, 1.0)
+"""Seconds of a task that is to be met while it is under way, on a busy machine too."""
+
+
 async def until(runner: Runner, run: Run, step: str) -> Run:
     """The run once it is in the step."""
     async with aclosing(runner.watch(run.id)) as runs:
@@ -80,7 +84,10 @@ async def test_a_run_goes_on_when_nobody_watches(runner: Runner, edit: Edit) -> 
     assert (await runner.finished(run.id)).state == "done"
 
 
-async def test_whoever_comes_later_sees_the_same(runner: Runner, edit: Edit) -> None:
+async def test_whoever_comes_later_sees_the_same(
+    runner: Runner, sandbox: Sandbox, edit: Edit
+) -> None:
+    sandbox.seconds = LONG_ENOUGH
     run = runner.start(edit, ME)
     await until(runner, run, "queue")
     ends = await asyncio.gather(*(runner.finished(run.id) for _ in range(5)))
@@ -123,7 +130,10 @@ async def test_a_stop_while_a_rate_limit_is_waited_out_spends_nothing(
     assert len(sandbox.calls("submit")) == 1
 
 
-async def test_after_the_submission_a_stop_changes_nothing(runner: Runner, edit: Edit) -> None:
+async def test_after_the_submission_a_stop_changes_nothing(
+    runner: Runner, sandbox: Sandbox, edit: Edit
+) -> None:
+    sandbox.seconds = LONG_ENOUGH
     run = runner.start(edit, ME)
     await until(runner, run, "queue")
 
@@ -231,6 +241,7 @@ async def test_a_restart_in_any_step_ends_in_one_submission_and_the_result(
     tmp_path: Path,
     step: str,
 ) -> None:
+    sandbox.seconds = LONG_ENOUGH
     run = runner.start(edit, ME)
     await until(runner, run, step)
     await asyncio.sleep(0.01)  # Written down, as it is before anything is sent.
@@ -485,6 +496,7 @@ async def test_a_restart_asks_for_a_visitors_key_and_goes_on_with_it(
     edit: Edit,
     tmp_path: Path,
 ) -> None:
+    sandbox.seconds = LONG_ENOUGH
     run = runner.start(edit, ME, visitors_own)
     await until(runner, run, "process")
 
@@ -710,6 +722,7 @@ async def test_as_many_variants_at_once_as_the_account_allows(
 async def test_a_stop_ends_the_variants_that_were_not_sent(
     client: AsyncClient, store: Store, sandbox: Sandbox, edit: Edit, tmp_path: Path
 ) -> None:
+    sandbox.seconds = LONG_ENOUGH
     runner = Runner(client, store, tmp_path, Limits(parallel=1))
     first, second = runner.start_group([edit] * 2, ME)
     await until(runner, first, "process")

@@ -154,7 +154,7 @@ def test_the_card_and_the_requirements_say_the_same() -> None:
 def test_what_the_hub_installs_itself_leaves_the_pins_alone() -> None:
     """Beside requirements.txt it installs these, with the version of the card."""
     own = [f"gradio[oauth,mcp]=={card()['sdk_version']}", "uvicorn>=0.14.0", "websockets>=10.4"]
-    pip = [sys.executable, "-m", "pip", "install", "--dry-run", "-qq", "--ignore-installed"]
+    pip = [sys.executable, "-m", "pip", "install", "--dry-run", "-qq"]
     command = [*pip, *own, "-r", "requirements.txt"]
     tried = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert tried.returncode == 0, tried.stderr

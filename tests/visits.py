@@ -14,7 +14,7 @@ from tests.conftest import PHOTOS
 @contextmanager
 def visit(browser: Browser, url: str) -> Iterator[Page]:
     """A fresh visitor's page. Any script error on it fails the test."""
-    context = browser.new_context(viewport={"width": 1440, "height": 900})
+    context = browser.new_context(viewport={"width": 1440, "height": 900}, reduced_motion="reduce")
     with tab(context, url) as page:
         yield page
     context.close()
