@@ -209,13 +209,11 @@ def build(
         )
         watching.append(opening)
         halting = stop.click(do.halt, [group, visitor], shown, **fast)
-        remembered, summed = (visitor, [place, history]), (visitor, tally)
         for event in (*watching, halting, coming):
-            event.then(past.remember, *remembered, **fast).then(past.tally, *summed, **fast)
+            event.then(past.remember, visitor, [place, history, tally], **fast)
         browsing = history.click(
-            past.browse, [visitor, place, own], [*fields, place, history, exported], **ours
+            past.browse, [visitor, place, own], [*fields, exported, place, history, tally], **ours
         )
-        browsing.then(past.tally, *summed, **fast)
         restoring = strip.click(past.restore, [inputs, visitor], [*fields, inputs_note], **ours)
         # A gallery that the server fills for the first time does not say that it has changed.
         looked = ([*fields, each, visitor], [strip, hint])

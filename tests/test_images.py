@@ -325,7 +325,7 @@ def test_a_large_picture_is_turned_and_reduced(folder: Folder):
 
     assert is_flag(decode(image.content))
     said = str(image.changes)
-    assert said.startswith("3000×4000 to 1536×2048, turned upright, location removed, ")
+    assert said.startswith("3000×4000 to 1500×2000, turned upright, location removed, ")
 
 
 @pytest.mark.parametrize("orientation", [0, 1, 9, 65535])
@@ -608,6 +608,19 @@ def test_the_long_edge_decides(
     picture = decode(image.content)
     assert picture.size == image.changes.size == sent
     assert close(picture.getpixel((0, 0)), RED, by=4)
+
+
+@pytest.mark.parametrize(
+    ("size", "sent"),
+    [((4032, 3024), (2016, 1512)), ((3000, 4000), (1500, 2000)), ((3960, 2970), (2048, 1536))],
+)
+def test_half_of_a_phones_photo_is_large_enough(
+    folder: Folder, size: tuple[int, int], sent: tuple[int, int]
+):
+    image = folder.prepared(encode(flag(size), "JPEG"))
+
+    assert decode(image.content).size == image.changes.size == sent
+    assert is_flag(decode(image.content))
 
 
 def test_the_worst_picture_is_still_small_enough_for_the_service(folder: Folder):

@@ -83,7 +83,7 @@ def is_url(image: str | Path) -> bool:
 @dataclass(frozen=True, slots=True)
 class Changes:
     """What was done to a picture before it was sent. `str()` says it in a line:
-    "HEIC to JPEG, 4032×3024 to 2048×1536, turned upright, location removed, 1.3 MB"."""
+    "HEIC to JPEG, 4032×3024 to 2016×1512, turned upright, location removed, 1.3 MB"."""
 
     format_before: str
     format: str

@@ -24,6 +24,8 @@ from .views import Files, Views, copies, fields_of, nothing
 from .visitors import ClientOf, is_owner, known
 
 PAGE = 9  # Runs on a page of the history.
+BALANCE = 2.0
+"""Seconds that the account's balance may take."""
 
 
 class Past:
@@ -39,19 +41,22 @@ class Past:
         self._client_of = client_of
         self._key = key
 
-    async def remember(self, who: str | None, request: gr.Request) -> tuple[int, str]:
-        """The newest page of the visitor's history."""
-        return await self._page(known(who, request), 0)
+    async def remember(self, who: str | None, request: gr.Request) -> tuple[int, str, str]:
+        """The newest page of the visitor's history, and the sums."""
+        return await self._page(0, who, request)
 
-    async def _page(self, who: str, skip: int, said: str = "") -> tuple[int, str]:
-        """A page of cards, and how many runs are on the pages before; `said` is what went wrong
-        with it."""
+    async def _page(
+        self, skip: int, who: str | None, request: gr.Request, said: str = ""
+    ) -> tuple[int, str, str]:
+        """How many runs are on the pages before, a page of cards, and the sums; `said` is what
+        went wrong."""
+        sums = await self._tally(who := known(who, request), request)
         while not (runs := await self._runner.history(who, skip=skip, most=PAGE + 1)) and skip:
             skip = max(0, skip - PAGE)  # The last one of a page was deleted.
         spent = await self._runner.spent_today(who)
         more = len(runs) > PAGE
         about = {"skip": skip, "more": more, "spent": spent, "said": said}
-        return skip, await self._views.history(runs[:PAGE], **about)
+        return skip, await self._views.history(runs[:PAGE], **about), sums
 
     async def browse(
         self,
@@ -84,7 +89,7 @@ class Past:
                 skip += PAGE
             case "newer":
                 skip = max(0, skip - PAGE)
-        return pictures, text, *await self._page(who, skip, said), exported
+        return pictures, text, exported, *await self._page(skip, who, request, said)
 
     async def _export(self, who: str) -> tuple[str, str]:
         """Links to the files of the session, or what went wrong."""
@@ -192,13 +197,15 @@ class Past:
             note = pieces.note(problems.key_trouble(error))
         return price, pieces.keys(price), gr.update(label=label), note
 
-    async def tally(self, who: str | None, request: gr.Request) -> str:
+    async def _tally(self, who: str, request: gr.Request) -> str:
         """What the session has cost and, for the owner alone, what the account holds."""
-        edits, spent = await self._runner.session(known(who, request))
+        edits, spent = await self._runner.session(who)
         balance = None
         if is_owner(request):
-            with suppress(WaveSpeedError):  # It is shown where it is known.
-                balance = await self._account.balance()
+            # It is shown where it is known; the history does not wait for it long.
+            with suppress(WaveSpeedError, TimeoutError):
+                async with asyncio.timeout(BALANCE):
+                    balance = await self._account.balance()
         return pieces.tally(edits, spent, balance)
 
 
