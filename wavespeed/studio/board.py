@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Callable, Iterable
+from contextlib import aclosing, suppress
 
 from .run import Run
 
@@ -48,18 +49,28 @@ class Board:
         group = _group(run)
         self._groups[group].pop(run_id)
         if not self._groups[group]:
-            del self._groups[group], self._changed[group]
+            del self._groups[group]
+            self._changed.pop(group).set()  # Nothing more comes.
 
-    async def watch_group(self, group: str) -> AsyncGenerator[tuple[Run, ...]]:
+    async def watch_group(
+        self, group: str, calm: Callable[[], float] = lambda: 0.0
+    ) -> AsyncGenerator[tuple[Run, ...]]:
         """The group's runs now and after each change, to the end of all; changes in quick
-        succession are one. Leaving it ends the watching alone."""
-        while group in self._groups:
-            changed = self._changed[group]
-            runs = tuple(self._runs[run_id] for run_id in self._groups[group])
+        succession are one, and so are those within `calm` seconds, but the end is told at once.
+        Leaving it ends the watching alone."""
+        while runs := self._of(group):
+            changed, told = self._changed[group], time.monotonic()
             yield runs
-            if all(run.is_over for run in runs):
+            if _are_over(runs):
                 return
             await changed.wait()
+            while (rest := told + calm() - time.monotonic()) > 0 and not _are_over(self._of(group)):
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(rest):
+                        await self._changed[group].wait()
+
+    def _of(self, group: str) -> tuple[Run, ...]:
+        return tuple(self._runs[run_id] for run_id in self._groups.get(group, ()))
 
     async def watch(self, run_id: str) -> AsyncGenerator[Run]:
         """One run in the same way."""
@@ -83,6 +94,10 @@ class Board:
             run = self._runs.get(self._ended.popleft())
             if run is not None and run.is_over:
                 self.forget(run.id)
+
+
+def _are_over(runs: Iterable[Run]) -> bool:
+    return all(run.is_over for run in runs)
 
 
 def _group(run: Run) -> str:

@@ -27,8 +27,13 @@ Files = Sequence[tuple[str, str | None]] | None
 OpenPage = tuple[str | None, str]
 """Gradio's id of an open page, and its visitor: one alone could be another's."""
 T = TypeVar("T")
-FRAME, CALM = 0.05, 0.5
-"""Seconds between two looks of a page, and between those at a batch: it is larger to send."""
+FRAME = 0.05
+"""Seconds between two views of a page: of two within one frame it would draw the second alone."""
+CALM = 0.5
+"""The same of a batch, which is larger to send; its end is shown at once."""
+VIEWS = 100
+"""Changes that are shown in a second, of all pages together: then each edit still gets one a
+second where a hundred are watched, and the machine's time goes into the edits."""
 VERSIONS = 12
 """Steps back that the strip of versions shows."""
 
@@ -128,7 +133,8 @@ class Views:
     def _shots(self, run: Run, revealed: frozenset[str], versions: list[Run]) -> list[pieces.Shot]:
         """What of each result may be seen; blocking."""
         # What was edited can be a flagged result itself: it is covered like any other.
-        before = None if _is_flagged(versions[-2:-1]) else self._before(run)
+        shows_before = bool(run.results) and not _is_flagged(versions[-2:-1])
+        before = self._before(run) if shows_before else None
         return [
             pieces.Shot(
                 index,
@@ -227,8 +233,13 @@ class Views:
         self.leave(page)
         left = self._left[page] = asyncio.Event()
         shown = False
+        runs: Sequence[Run] = []
+
+        def calm() -> float:
+            return CALM if is_batch(runs) else min(1.0, len(self._left) / VIEWS)
+
         try:
-            async with aclosing(self._runner.watch_group(group)) as groups:
+            async with aclosing(self._runner.watch_group(group, calm)) as groups:
                 known: dict[str, Run] = {}
                 while (changed := await _unless(left, anext(groups, None))) is not None:
                     if not known:  # What ended before a restart is in the store alone.
@@ -242,8 +253,7 @@ class Views:
                     # `gr.skip()`, for which Gradio makes the component anew.
                     yield now
                     shown = True
-                    # Of two updates within one frame the page would draw the second alone.
-                    await asyncio.sleep(CALM if is_batch(runs) else FRAME)
+                    await asyncio.sleep(FRAME)
             if left.is_set() or not shown:
                 yield nothing()
         finally:

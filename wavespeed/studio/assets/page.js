@@ -38,7 +38,6 @@
     state = steps.dataset.state;
     document.title = steps.dataset.title;
     if (state === "running") {
-      typed = false;
       // What the address asked for has been shown; a reload shows what came after it.
       const url = new URL(location.href);
       if (url.searchParams.has("run")) { url.searchParams.delete("run"); history.replaceState(history.state, "", url); }
@@ -50,7 +49,9 @@
     if (before === "running" && !typed) one("#results .ws-stage")?.focus({ preventScroll: true });
   };
   setInterval(tick, 100);
+  // Since a button was pressed: not since the edit was seen to run, which may take a moment.
   document.addEventListener("input", (event) => { typed ||= event.isTrusted; }, true);
+  document.addEventListener("click", (event) => { typed &&= !event.target.closest?.("button"); }, true);
 
   // --- Keys
   // The last letter may not have reached the button yet: it has this many milliseconds to wake up.
