@@ -6,6 +6,7 @@ Layout, wiring, launch, in that order; what the events do is in `wavespeed.studi
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -19,6 +20,9 @@ from urllib.parse import urlsplit
 from wavespeed.studio.settings import LOCAL, BadSetting, Nsfw, Settings, from_environment
 
 if __name__ == "__main__":
+    # What is imported and built stays for good: not to look through it for garbage makes the start
+    # faster and, frozen by `main`, each later look, for which all edits stand still.
+    gc.disable()
     # Before Gradio, which reads GRADIO_SERVER_PORT while it is imported and dies of a wrong one.
     try:
         SETTINGS = from_environment(os.environ)
@@ -48,6 +52,9 @@ MAX_UPLOAD = "51mb"
 HANDOVER = 15.0
 """Seconds that a new process waits for an old one to leave the data folder."""
 DEEP_LINK = "/gradio_api/deep_link"
+MAX_PAGES = 1000
+"""Pages that Gradio remembers, some 200 kB each and never less; its default is 10,000. Who has not
+been there for longest is forgotten first, which costs an open page nothing but what it looks at."""
 MAX_THREADS = 2000
 """Gradio lets this many events run at once, waiting ones included; its default is 40."""
 
@@ -355,11 +362,14 @@ def main(settings: Settings) -> None:
             mcp=mcp,
             space=settings.space is not None,
         )
+        gc.freeze()
+        gc.enable()
         try:
             page.queue(default_concurrency_limit=None).launch(
                 server_name=settings.server_name,
                 server_port=settings.server_port,
                 max_threads=MAX_THREADS,
+                state_session_capacity=MAX_PAGES,
                 auth=settings.auth,
                 max_file_size=MAX_UPLOAD,
                 mcp_server=mcp,

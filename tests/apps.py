@@ -51,6 +51,7 @@ def served(
         "WAVESPEED_DATA_DIR": str(folder / "data"),
         **settings,
     }
+    folder.mkdir(exist_ok=True)
     log_file = folder / "app.log"
     with log_file.open("ab") as log:
         process = subprocess.Popen(

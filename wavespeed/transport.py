@@ -6,8 +6,8 @@ import asyncio
 import re
 import socket
 import time
-from collections.abc import AsyncIterator, Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Generator
+from contextlib import asynccontextmanager
 from ipaddress import ip_address
 from typing import Any, Self
 
@@ -20,8 +20,8 @@ from .pace import Pace, retry_after
 MAX_ANSWER_BYTES = 100_000_000
 """Four pictures of 10 MB in base64 are 54 MB; nothing honest is larger."""
 MAX_HOPS = 5
-FEW = 16
-"""Exchanges of one pool of connections."""
+MOST_IDLE = 200
+"""Pools that are kept, each with a connection to each of about three hosts."""
 KEPT_ALIVE = 30.0
 """Seconds that an idle connection is kept: servers close theirs after a minute or more, and none
 may close while a submission is on its way."""
@@ -64,7 +64,7 @@ class Transport:
         seconds: float | None = None,
     ) -> Answer:
         """The API. The whole exchange is bounded by `seconds` (default: `pace.answer`)."""
-        with self._http.lent() as http:
+        async with self._http.lent() as http:
             request = http.build_request(method, self._base + path, json=json, files=files)
             return await self._send(http, request, seconds or self._pace.answer, keyed=True)
 
@@ -82,7 +82,7 @@ class Transport:
         a service on this machine (the sandbox) may keep its files on this machine.
         """
         for _ in range(MAX_HOPS):
-            with self._http.lent() as http:
+            async with self._http.lent() as http:
                 try:
                     request = http.build_request(method, url, content=content, headers=headers)
                 except _UNSENDABLE as error:
@@ -136,13 +136,17 @@ class Transport:
 class Connections:
     """Kept alive, for one or many `AsyncClient`s; whoever makes them closes them, and
     `async with` does. Without a ceiling: hundreds of edits wait at once, and each wait is bounded
-    elsewhere. In pools of a few, since for each request httpcore looks at all of a pool's
-    connections, at each as often as there are idle ones.
+    elsewhere.
+
+    A pool for each exchange under way, since for each request httpcore looks at all connections of
+    a pool, at each as often as there are idle ones. A hundred edits that share one take twice as
+    long over TLS as with this, and no less over HTTP/2 (`make bench PARTS=connections`).
     """
 
     def __init__(self) -> None:
         self._tls = httpx.create_ssl_context()
-        self._pools: dict[httpx.AsyncClient, int] = {}
+        self._idle: list[httpx.AsyncClient] = []
+        self._most = MOST_IDLE
 
     async def __aenter__(self) -> Self:
         return self
@@ -151,30 +155,31 @@ class Connections:
         await self.aclose()
 
     async def aclose(self) -> None:
-        for pool in self._pools:
-            await pool.aclose()
+        """What is under way goes on, and is closed then."""
+        self._most = 0
+        while self._idle:
+            await self._idle.pop().aclose()
 
-    @contextmanager
-    def lent(self) -> Iterator[httpx.AsyncClient]:
-        """A pool for one exchange: the first with room, so that few requests share warm ones."""
-        pool = next((pool for pool, busy in self._pools.items() if busy < FEW), None)
-        pool = pool or self._more()
-        self._pools[pool] += 1
+    @asynccontextmanager
+    async def lent(self) -> AsyncIterator[httpx.AsyncClient]:
+        """A pool for one exchange: the one that was used last, which is the warmest."""
+        pool = self._idle.pop() if self._idle else self._new()
         try:
             yield pool
         finally:
-            self._pools[pool] -= 1
+            if len(self._idle) < self._most:
+                self._idle.append(pool)
+            else:
+                await pool.aclose()
 
-    def _more(self) -> httpx.AsyncClient:
-        pool = httpx.AsyncClient(
+    def _new(self) -> httpx.AsyncClient:
+        return httpx.AsyncClient(
             limits=httpx.Limits(max_connections=None, keepalive_expiry=KEPT_ALIVE),
             headers={"User-Agent": "wavespeed-studio"},
             verify=self._tls,
             # A proxy of the environment is for the world outside, not for a server on this machine.
             mounts={f"all://{host}": None for host in ("127.0.0.1", "localhost", "[::1]")},
         )
-        self._pools[pool] = 0
-        return pool
 
 
 class Bearer(httpx.Auth):

@@ -18,9 +18,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.apps import served
-from tests.benchmarks import browser, memory, others, pictures, service
+from tests.benchmarks import browser, connections, memory, others, pictures, service
 from tests.benchmarks.crowd import Crowd, Visit, photos
-from tests.benchmarks.table import Row, markdown
+from tests.benchmarks.table import Row, body, foot, head
 
 SECONDS = others.SECONDS
 LEARNT = 20
@@ -110,19 +110,20 @@ PARTS: dict[str, Callable[[Path], list[Row]]] = {
     "edits": edits,
     "noticing": noticing,
     "pictures": pictures.measure,
+    "connections": connections.measure,
     "page": browser.measure,
     "memory": memory.measure,
 }
 
 
 def main(names: list[str]) -> None:
-    rows = []
+    print(head())  # noqa: T201 - the table is what it is for
     for name in names or PARTS:
         began = time.monotonic()
         with tempfile.TemporaryDirectory() as folder:
-            rows += PARTS[name](Path(folder))
+            print(body(PARTS[name](Path(folder))), flush=True)  # noqa: T201
         print(f"{name}: {time.monotonic() - began:.0f} s", file=sys.stderr)  # noqa: T201
-    print(markdown(rows))  # noqa: T201 - the table is what it is for
+    print(foot())  # noqa: T201
 
 
 if __name__ == "__main__":

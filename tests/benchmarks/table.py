@@ -53,13 +53,23 @@ class Row:
 HEAD = ("what", "baseline, same run", "ours", "ratio", "wanted", "reached")
 
 
-def markdown(rows: Sequence[Row]) -> str:
-    """The table, and below it what it depends on."""
-    lines = [HEAD, tuple("---" for _ in HEAD), *(row.cells() for row in rows)]
-    table = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+def head() -> str:
+    """The table's first lines."""
+    return "\n".join(_line(cells) for cells in (HEAD, ["---"] * len(HEAD)))
+
+
+def body(rows: Sequence[Row]) -> str:
+    return "\n".join(_line(row.cells()) for row in rows)
+
+
+def foot() -> str:
+    """What the figures depend on."""
     load = ", ".join(f"{one:.1f}" for one in os.getloadavg())
-    footer = (
-        f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {os.cpu_count()} cores ({platform.machine()}),"
+    return (
+        f"\n{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {os.cpu_count()} cores ({platform.machine()}),"
         f" Python {platform.python_version()}, load {load} at the end"
     )
-    return f"{table}\n\n{footer}\n"
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"

@@ -1,0 +1,102 @@
+"""What a request costs over TLS: over connections that are kept, over HTTP/2, over new ones."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import httpx
+
+from tests import nginx
+from tests.apps import free_port
+from tests.benchmarks.table import Row
+from wavespeed import Connections
+
+EDITS, REQUESTS = 100, 7
+"""At once, and of each, one after the other."""
+SERVER = """
+    server {{
+        listen {port} ssl http2;
+        ssl_certificate {cert};
+        ssl_certificate_key {key};
+        keepalive_requests 100000;
+        location / {{ return 200 '{{"code": 200, "data": {{}}}}'; }}
+    }}
+"""
+
+Ask = Callable[[str], Awaitable[httpx.Response]]
+
+
+async def seconds(ask: Ask, url: str, edits: int) -> float:
+    """Of as many edits at once, once the connections are warm."""
+
+    async def edit() -> None:
+        for _ in range(REQUESTS):
+            answer = await ask(url)
+            assert answer.status_code == 200
+
+    await asyncio.gather(*(edit() for _ in range(edits)))
+    began = time.monotonic()
+    await asyncio.gather(*(edit() for _ in range(edits)))
+    return time.monotonic() - began
+
+
+async def kept(url: str, edits: int) -> float:
+    """As the client does it."""
+    async with Connections() as connections:
+
+        async def ask(url: str) -> httpx.Response:
+            async with connections.lent() as http:
+                return await http.get(url)
+
+        return await seconds(ask, url, edits)
+
+
+async def multiplexed(url: str, edits: int) -> float:
+    async with httpx.AsyncClient(http2=True) as http:
+        assert (await http.get(url)).http_version == "HTTP/2"
+        return await seconds(http.get, url, edits)
+
+
+async def new(url: str, edits: int) -> float:
+    """Not pooled: what whoever makes a client for each request pays, less that making."""
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
+    async with httpx.AsyncClient(limits=limits) as http:
+        return await seconds(http.get, url, edits)
+
+
+def certificate(folder: Path) -> tuple[Path, Path]:
+    """For this machine alone, and its key."""
+    cert, key = folder / "cert.pem", folder / "key.pem"
+    made = f"openssl req -x509 -newkey rsa:2048 -nodes -days 1 -keyout {key} -out {cert}"
+    names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"]
+    subprocess.run([*made.split(), *names], check=True, capture_output=True)
+    return cert, key
+
+
+def measure(folder: Path) -> list[Row]:
+    cert, key = certificate(folder)
+    os.environ["SSL_CERT_FILE"] = str(cert)
+    port = free_port()
+    with nginx.running(folder / "nginx", SERVER.format(port=port, cert=cert, key=key), port):
+        url = f"https://127.0.0.1:{port}/"
+        took = {
+            (way, edits): min(asyncio.run(way(url, edits)) for _ in range(3))
+            for edits in (1, EDITS)
+            for way in (kept, multiplexed, new)
+        }
+    del os.environ["SSL_CERT_FILE"]
+    return [
+        Row(
+            f"{REQUESTS} requests over TLS, {edits} at once", took[kept, edits], "s", beside, theirs
+        )
+        for edits in (1, EDITS)
+        for beside, theirs in (
+            ("HTTP/2", took[multiplexed, edits]),
+            ("new connections", took[new, edits]),
+        )
+    ]
