@@ -88,7 +88,7 @@ def sent(path: Path) -> Sent | None:
     return Sent(file, width, height) if file else None
 
 
-@lru_cache(maxsize=2000)
+@lru_cache(maxsize=1000)
 def _look(file: _File) -> Seen:
     path = file.path
     try:
