@@ -221,3 +221,14 @@ def test_a_file_of_an_earlier_version_is_taken_over(tmp_path: Path) -> None:
     with pytest.raises(Overspent):
         reserve(store, sent("r1"), budget=0.02)
     store.close()
+
+
+def test_a_run_that_was_held_is_a_rival_at_the_time_it_was_sent(store: Store) -> None:
+    """A batch can be held for longer than anybody looks back for a lost submission."""
+    reserve(store, sent("held", at=NOON - timedelta(hours=1)))
+    other = sent("other")
+    reserve(store, other)
+    assert store.rivals(other, NOON) == 0
+
+    store.save(sent("held", at=NOON))
+    assert store.rivals(other, NOON) == 1

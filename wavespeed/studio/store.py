@@ -200,6 +200,7 @@ class Store:
                  body)
             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             ON CONFLICT (id) DO UPDATE SET over = excluded.over, body = excluded.body,
+                started_at = excluded.started_at,
                 prediction_id = excluded.prediction_id, cost_usd = excluded.cost_usd,
                 day = coalesce(excluded.day, day)
             """,
