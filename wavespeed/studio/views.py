@@ -126,14 +126,14 @@ class Views:
 
     def _pending(self, run: Run, versions: list[Run]) -> str:
         """The picture that is being edited, small; nothing of one that may be covered."""
-        if not _shows_input(run) or _is_flagged(versions[-2:-1]):
+        if not _shows_input(run) or _may_be_covered(run, versions):
             return ""
         return previews.look(run.pictures[0]).thumb
 
     def _shots(self, run: Run, revealed: frozenset[str], versions: list[Run]) -> list[pieces.Shot]:
         """What of each result may be seen; blocking."""
         # What was edited can be a flagged result itself: it is covered like any other.
-        shows_before = bool(run.results) and not _is_flagged(versions[-2:-1])
+        shows_before = bool(run.results) and not _may_be_covered(run, versions)
         before = self._before(run) if shows_before else None
         return [
             pieces.Shot(
@@ -159,7 +159,8 @@ class Views:
     def _strip(self, versions: list[Run]) -> list[pieces.Version]:
         """The original, and each version up to this one; blocking."""
         first = versions[0]
-        original = previews.sent(first.pictures[0]) if first.pictures else None
+        shows = bool(first.pictures) and first.parent is None
+        original = previews.sent(first.pictures[0]) if shows else None
         strip = [pieces.Version(first.id, "original", original.file if original else None, "")]
         for run in versions:
             result = run.results[0] if run.results else None
@@ -179,7 +180,7 @@ class Views:
         parents = {
             run.id: await self._runner.get(run.parent, run.visitor) for run in runs if run.parent
         }
-        return {run_id for run_id, parent in parents.items() if parent and _is_flagged([parent])}
+        return {run_id for run_id, one in parents.items() if one is None or _is_flagged([one])}
 
     async def _versions(self, run: Run) -> list[Run]:
         """The runs that led to this one, oldest first."""
@@ -339,6 +340,12 @@ def linked(draft: Any) -> tuple[str, str | None]:
 def _shows_input(run: Run) -> bool:
     """Before it has begun nobody has looked yet whether its picture is a flagged result."""
     return bool(run.pictures and run.began)
+
+
+def _may_be_covered(run: Run, versions: Sequence[Run]) -> bool:
+    """Whether what it edits is a flagged result, or was made by a run that is deleted: nobody
+    knows any more."""
+    return run.parent is not None and (len(versions) < 2 or _is_flagged(versions[-2:-1]))
 
 
 def _is_flagged(runs: Sequence[Run]) -> bool:
