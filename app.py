@@ -84,7 +84,10 @@ def build(
     actions = pieces.asset("actions.js")
     page = gr.Blocks(title=words.TITLE, analytics_enabled=False, delete_cache=(3600, 86400))
     with page:
-        group, revealed, place = gr.State(), gr.State(frozenset()), gr.State(0)
+        group, place = gr.State(), gr.State(0)
+        # Flagged pictures, as long as the page is open. The set is changed in place, so that what
+        # watches an edit for this page knows of it at once.
+        revealed = gr.State(set())
         price = gr.State(account.price_usd)
         # The key and the secret are fixed, so that a restart of the server forgets nobody. The id
         # is what lets a browser see its runs, and long enough that nobody guesses another's.
@@ -143,9 +146,8 @@ def build(
                         edit = gr.Button(
                             words.ADD_FIRST, variant="primary", elem_id="edit", interactive=False
                         )
-                        stop = gr.Button(
-                            words.STOP, elem_id="stop"
-                        )  # In place of Edit, by page.css.
+                        # In the place of Edit, by page.css.
+                        stop = gr.Button(words.STOP, elem_id="stop")
                     shortcut = drawn(pieces.keys(account.price_usd), elem_id="keys")
                     with gr.Accordion(words.ADVANCED, open=False):
                         sync_mode = gr.Checkbox(label=words.SYNC, info=words.SYNC_INFO)
@@ -178,7 +180,7 @@ def build(
         do = Handlers(runner, views, account, client_of)
         past = Past(runner, views, account, client_of, key=key)
         fields = [inputs, prompt]
-        shown = [group, revealed, status, results, stop, inputs_note, prompt_note, key_note]
+        shown = [group, status, results, stop, inputs_note, prompt_note, key_note]
         options = [sync_mode, base64_output, variants, each, own, price]
         ours: dict[str, Any] = {
             "concurrency_limit": None,
@@ -187,7 +189,7 @@ def build(
         }
         # What is shown is markup as it is; Gradio would look at each piece in a thread of its own.
         fast: dict[str, Any] = {**ours, "postprocess": False}
-        editing = edit.click(do.start, [*fields, *options, visitor, group], shown, **fast)
+        editing = edit.click(do.start, [*fields, *options, visitor, group, revealed], shown, **fast)
         acting = results.click(do.act, [group, own, price, visitor, revealed], shown, **fast)
         coming = page.load(
             do.come,
@@ -196,14 +198,14 @@ def build(
             js=pieces.asset("come.js"),
             **ours,
         )
-        arriving = coming.then(do.arrive, [visitor, group], shown, **fast)
+        arriving = coming.then(do.arrive, [visitor, group, revealed], shown, **fast)
         taking = results.click(do.take, [visitor, revealed], fields, **ours)
         fetching = gr.on(
             [fetch.click, wanted.submit],
             past.fetch,
-            [wanted, own, visitor],
+            [wanted, own, visitor, revealed],
             [fetch_note, *shown],
-            **ours,
+            **fast,
         )
         watching = [editing, acting, arriving, fetching]
         opening = gr.on(
@@ -215,7 +217,7 @@ def build(
             **fast,
         )
         watching.append(opening)
-        halting = stop.click(do.halt, [group, visitor], shown, **fast)
+        halting = stop.click(do.halt, [group, visitor, revealed], shown, **fast)
         for event in (*watching, halting, coming):
             event.then(past.remember, visitor, [place, history, tally], **fast)
         browsing = history.click(
@@ -223,7 +225,7 @@ def build(
         )
         restoring = strip.click(past.restore, [inputs, visitor], [*fields, inputs_note], **ours)
         # A gallery that the server fills for the first time does not say that it has changed.
-        looked = ([*fields, each, visitor], [strip, hint])
+        looked = ([*fields, each], [strip, hint])
         for event in (coming, taking, browsing, restoring):
             event.then(past.look_at, *looked, **ours)
         gr.on([inputs.change, prompt.blur, each.change], past.look_at, *looked, **ours)

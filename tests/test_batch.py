@@ -152,8 +152,7 @@ def test_kill_9_in_the_middle_of_a_batch_loses_nothing_and_sends_nothing_twice(
         with served(tmp_path, port=port, **settings) as app, visit(browser, app.url) as page:
             ask_each(page, "grey", *pictures(tmp_path, 6))
             expect(page.locator("#results .ws-tile-done")).to_have_count(2)
-            app.process.kill()
-            app.process.wait()
+            app.kill()
             with served(tmp_path, port=port, **settings):
                 # Gradio loads the page again as soon as it reaches the server.
                 is_done(page, 6)

@@ -38,6 +38,7 @@ from wavespeed import (
 from wavespeed.studio.errors import Unsaved
 from wavespeed.studio.export import archive, contact_sheet
 from wavespeed.studio.outputs import Files
+from wavespeed.studio.recipe import read
 from wavespeed.studio.run import Failed, Result, Run, Saved
 
 NOON = datetime(2026, 1, 14, 12, tzinfo=UTC)
@@ -52,6 +53,11 @@ HOSTILE = [
 
 def flagged(result: Result) -> bool:
     return bool(result.nsfw)
+
+
+def hidden(path: Path) -> bool:
+    recipe = read(path)
+    return recipe is not None and bool(recipe.nsfw)
 
 
 def painted(colour: str, *, size: tuple[int, int] = (60, 40), mode: str = "RGB") -> bytes:
@@ -144,7 +150,7 @@ def test_an_archive_holds_the_original_files_and_says_how_each_came_to_be(
     )
     first = finished(tmp_path, "make it black and white", photo)
 
-    archive([later, first], tmp_path / "edits.zip", covered=flagged)
+    archive([later, first], tmp_path / "edits.zip", covered=flagged, hidden=hidden)
 
     edits, files = packed(tmp_path / "edits.zip")
     assert [edit["prompt"] for edit in edits] == ["make it black and white", "Then für 漢字"]
@@ -196,7 +202,7 @@ def test_a_flagged_result_is_not_in_the_archive_and_the_manifest_says_why(
     contents = painted("red"), painted("green")
     run = finished(tmp_path, "two of them", photo, outputs=contents, nsfw=(True, False))
 
-    archive([run], tmp_path / "edits.zip", covered=flagged)
+    archive([run], tmp_path / "edits.zip", covered=flagged, hidden=hidden)
 
     [edit], files = packed(tmp_path / "edits.zip")
     assert [told.get("left_out") for told in edit["results"]] == ["flagged", None]
@@ -206,23 +212,19 @@ def test_a_flagged_result_is_not_in_the_archive_and_the_manifest_says_why(
     assert run.results[1].path.read_bytes() in files.values()
 
 
-@pytest.mark.parametrize("gone", [False, True], ids=["known by its bytes", "known by its recipe"])
 def test_a_flagged_result_that_was_edited_further_is_left_out_as_an_input_too(
-    gone: bool, photo: Path, tmp_path: Path
+    photo: Path, tmp_path: Path
 ) -> None:
     bad = finished(tmp_path, "bad", photo, nsfw=(True,))
-    if not gone:
-        bad.results[0].path.write_bytes(painted("red"))  # No recipe is in it.
     again = tmp_path / "again.png"
     again.write_bytes(bad.results[0].path.read_bytes())
     better = finished(tmp_path, "better", again, minute=1, outputs=(painted("green"),))
-    if gone:
-        bad.results[0].path.unlink()
 
-    archive([bad, better], tmp_path / "edits.zip", covered=flagged)
-    contact_sheet([bad, better], tmp_path / "sheet.html", covered=flagged)
+    # Its own run may be of another session, or deleted: the file itself says what it is.
+    archive([better], tmp_path / "edits.zip", covered=flagged, hidden=hidden)
+    contact_sheet([better], tmp_path / "sheet.html", covered=flagged, hidden=hidden)
 
-    (_, told), files = packed(tmp_path / "edits.zip")
+    (told,), files = packed(tmp_path / "edits.zip")
     assert told["inputs"][0]["left_out"] == "flagged"
     assert again.read_bytes() not in files.values()
     sheet = (tmp_path / "sheet.html").read_text()
@@ -236,8 +238,8 @@ def test_files_that_are_gone_are_told_and_stop_nothing(photo: Path, tmp_path: Pa
     photo.unlink()
     run.results[0].path.unlink()
 
-    archive([run, kept], tmp_path / "edits.zip", covered=flagged)
-    contact_sheet([run, kept], tmp_path / "sheet.html", covered=flagged)
+    archive([run, kept], tmp_path / "edits.zip", covered=flagged, hidden=hidden)
+    contact_sheet([run, kept], tmp_path / "sheet.html", covered=flagged, hidden=hidden)
 
     (told, _), files = packed(tmp_path / "edits.zip")
     assert [file["left_out"] for file in told["inputs"] + told["results"]] == ["gone", "gone"]
@@ -255,8 +257,8 @@ def test_runs_that_failed_or_are_under_way_are_told_in_the_manifest_only(
         Failed(5.0, EditFailed("No luck.", code=None, prediction_id="p1"))
     )
 
-    archive([running, failed], tmp_path / "edits.zip", covered=flagged)
-    contact_sheet([running, failed], tmp_path / "sheet.html", covered=flagged)
+    archive([running, failed], tmp_path / "edits.zip", covered=flagged, hidden=hidden)
+    contact_sheet([running, failed], tmp_path / "sheet.html", covered=flagged, hidden=hidden)
 
     edits, files = packed(tmp_path / "edits.zip")
     assert [edit["state"] for edit in edits] == ["running", "failed"]
@@ -272,8 +274,8 @@ def test_a_result_made_elsewhere_has_no_original_and_no_price(tmp_path: Path) ->
     made = finished(tmp_path, "unknown", "https://files.example/in.png")
     fetched = replace(made, edit=None)
 
-    archive([fetched], tmp_path / "edits.zip", covered=flagged)
-    contact_sheet([fetched], tmp_path / "sheet.html", covered=flagged)
+    archive([fetched], tmp_path / "edits.zip", covered=flagged, hidden=hidden)
+    contact_sheet([fetched], tmp_path / "sheet.html", covered=flagged, hidden=hidden)
 
     [edit], _ = packed(tmp_path / "edits.zip")
     assert (edit["prompt"], edit["inputs"], edit["cost_usd"]) == ("", [], 0.0)
@@ -283,7 +285,7 @@ def test_a_result_made_elsewhere_has_no_original_and_no_price(tmp_path: Path) ->
 def test_an_address_is_told_without_what_opens_it(tmp_path: Path) -> None:
     run = finished(tmp_path, "x", "https://me:pass@files.example/in.png?signature=secret")
 
-    archive([run], tmp_path / "edits.zip", covered=flagged)
+    archive([run], tmp_path / "edits.zip", covered=flagged, hidden=hidden)
 
     [edit], _ = packed(tmp_path / "edits.zip")
     assert edit["inputs"] == [{"url": "https://files.example/in.png"}]
@@ -303,7 +305,7 @@ def test_names_in_an_archive_are_safe_unique_and_short_whatever_they_were(
         finished(tmp_path, prompt, inputs[4]),
     ]
 
-    archive(runs, tmp_path / "edits.zip", covered=flagged)
+    archive(runs, tmp_path / "edits.zip", covered=flagged, hidden=hidden)
 
     edits, files = packed(tmp_path / "edits.zip")
     assert edits[0]["prompt"] == prompt
@@ -327,7 +329,7 @@ def test_a_sheet_shows_before_and_after_upright_and_on_white(tmp_path: Path) -> 
     clear = painted("#00000000", size=(2000, 1000), mode="RGBA")
     run = finished(tmp_path, "cut it out", turned, outputs=(clear,))
 
-    contact_sheet([run], tmp_path / "sheet.html", covered=flagged)
+    contact_sheet([run], tmp_path / "sheet.html", covered=flagged, hidden=hidden)
 
     before, after = pictures((tmp_path / "sheet.html").read_text())
     assert before.size == (200, 300)
@@ -341,7 +343,7 @@ def test_a_sheet_leaves_flagged_results_out_and_says_how_many(photo: Path, tmp_p
     runs = [finished(tmp_path, f"bad {n}", photo, minute=n, nsfw=(True,)) for n in range(2)]
     runs.append(finished(tmp_path, "good", photo, minute=5))
 
-    contact_sheet(runs, tmp_path / "sheet.html", covered=flagged)
+    contact_sheet(runs, tmp_path / "sheet.html", covered=flagged, hidden=hidden)
 
     sheet = (tmp_path / "sheet.html").read_text()
     assert "2 flagged results are left out" in sheet
@@ -349,7 +351,7 @@ def test_a_sheet_leaves_flagged_results_out_and_says_how_many(photo: Path, tmp_p
     assert "bad 0" not in sheet
     assert len(pictures(sheet)) == 2
 
-    contact_sheet(runs, tmp_path / "sheet.html", covered=lambda _: False)
+    contact_sheet(runs, tmp_path / "sheet.html", covered=lambda _: False, hidden=hidden)
 
     assert "left out" not in (tmp_path / "sheet.html").read_text()
 
@@ -357,7 +359,7 @@ def test_a_sheet_leaves_flagged_results_out_and_says_how_many(photo: Path, tmp_p
 def test_a_sheet_tells_prompt_time_cost_and_date(photo: Path, tmp_path: Path) -> None:
     runs = [finished(tmp_path, f"edit {n}", photo, minute=n * 1440) for n in range(3)]
 
-    contact_sheet(runs[::-1], tmp_path / "sheet.html", covered=flagged)
+    contact_sheet(runs[::-1], tmp_path / "sheet.html", covered=flagged, hidden=hidden)
 
     text = " ".join(re.sub(r"(?s)<style.*</style>|<[^>]*>", " ", sheet_of(tmp_path)).split())
     assert "3 edits $0.06 14 Jan 2026 – 16 Jan 2026" in text
@@ -370,7 +372,9 @@ def sheet_of(folder: Path) -> str:
 
 
 def test_a_sheet_loads_nothing(photo: Path, tmp_path: Path) -> None:
-    contact_sheet([finished(tmp_path, "x", photo)], tmp_path / "sheet.html", covered=flagged)
+    contact_sheet(
+        [finished(tmp_path, "x", photo)], tmp_path / "sheet.html", covered=flagged, hidden=hidden
+    )
 
     sheet = sheet_of(tmp_path)
     assert "http://" not in sheet
@@ -388,7 +392,7 @@ def test_thirty_edits_of_the_worst_pictures_fit_into_a_mail(tmp_path: Path) -> N
     run = finished(tmp_path, "noise", worst, outputs=(worst.read_bytes(),))
     runs = [replace(run, id=f"run{number}") for number in range(30)]
 
-    contact_sheet(runs, tmp_path / "sheet.html", covered=flagged)
+    contact_sheet(runs, tmp_path / "sheet.html", covered=flagged, hidden=hidden)
 
     assert len(pictures(sheet_of(tmp_path))) == 60
     assert (tmp_path / "sheet.html").stat().st_size < 12_000_000
@@ -411,7 +415,7 @@ def test_a_sheet_opens_from_the_disk_offline_and_prints(page: Page, tmp_path: Pa
         finished(tmp_path, prompt, PHOTOS / "coffee.jpg", minute=number)
         for number, prompt in enumerate(HOSTILE)
     ]
-    contact_sheet(runs, tmp_path / "sheet.html", covered=flagged)
+    contact_sheet(runs, tmp_path / "sheet.html", covered=flagged, hidden=hidden)
     requests: list[str] = []
     page.on("request", lambda request: requests.append(request.url[:60]))
 
@@ -442,7 +446,9 @@ def test_a_sheet_opens_from_the_disk_offline_and_prints(page: Page, tmp_path: Pa
 def test_a_sheet_in_print_is_dark_on_white_even_where_the_screen_is_dark(
     page: Page, photo: Path, tmp_path: Path
 ) -> None:
-    contact_sheet([finished(tmp_path, "x", photo)], tmp_path / "sheet.html", covered=flagged)
+    contact_sheet(
+        [finished(tmp_path, "x", photo)], tmp_path / "sheet.html", covered=flagged, hidden=hidden
+    )
     page.emulate_media(color_scheme="dark")
     page.goto((tmp_path / "sheet.html").as_uri())
     colours = (
@@ -469,7 +475,7 @@ def test_an_export_that_can_not_be_written_leaves_nothing(
     before.write_text("an earlier export")
 
     with room_for(5_000), pytest.raises(Unsaved, match="could not be written to the disk"):
-        write([run], before, covered=flagged)
+        write([run], before, covered=flagged, hidden=hidden)
 
     assert [path.name for path in folder.iterdir()] == ["before"]
     assert before.read_text() == "an earlier export"
@@ -478,4 +484,4 @@ def test_an_export_that_can_not_be_written_leaves_nothing(
 @pytest.mark.parametrize("write", [archive, contact_sheet])
 def test_an_export_into_no_folder_is_told_in_words(write: Any, photo: Path, tmp_path: Path) -> None:
     with pytest.raises(Unsaved, match="could not be written to the disk"):
-        write([finished(tmp_path, "x", photo)], photo / "edits", covered=flagged)
+        write([finished(tmp_path, "x", photo)], photo / "edits", covered=flagged, hidden=hidden)

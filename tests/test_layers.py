@@ -101,7 +101,6 @@ MAY: dict[str, set[str]] = {
     "studio.sheet": {"wavespeed", "studio.run", "studio.words", "PIL", "jinja2"},
     "studio.export": {
         "studio.errors",
-        "studio.outputs",
         "studio.recipe",
         "studio.run",
         "studio.sheet",
@@ -109,12 +108,12 @@ MAY: dict[str, set[str]] = {
     },
     "studio.lost": {"wavespeed"},
     "studio.board": {"studio.run"},
-    "studio.records": {"studio.board", "studio.run", "studio.store"},
+    "studio.records": {"studio.batch", "studio.board", "studio.run", "studio.store"},
     "studio.account": {"wavespeed", "studio.errors", "studio.run"},
     "studio.visitors": {"wavespeed", "gradio"},
     "studio.words": {"wavespeed", "studio.batch", "studio.run"},
     "studio.captions": {"studio.run"},
-    "studio.previews": {"wavespeed", "studio.recipe", "PIL", "gradio"},
+    "studio.previews": {"wavespeed", "studio.outputs", "studio.recipe", "PIL", "gradio"},
     "studio.problems": {"wavespeed", "studio.errors", "studio.run", "studio.words"},
     "studio.pieces": {
         "wavespeed",
@@ -156,6 +155,7 @@ MAY: dict[str, set[str]] = {
     "studio.past": {
         "wavespeed",
         "studio.account",
+        "studio.batch",
         "studio.captions",
         "studio.export",
         "studio.outputs",

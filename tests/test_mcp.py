@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from base64 import b64decode, b64encode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -124,7 +125,7 @@ async def test_a_models_own_key_goes_into_a_header_and_addresses_to_the_service(
     service = Service(seconds=0.2)
     with running(service) as url:
         settings = {"WAVESPEED_API_KEY": KEY, "WAVESPEED_BASE_URL": url}
-        with served(tmp_path, **settings) as app:
+        with served(tmp_path, python=sys.executable, **settings) as app:
             async with model(app, **{"X-WaveSpeed-Key": VISITORS_KEY}) as session:
                 address = "https://example.com/cup.jpg"
                 result = await session.call_tool(

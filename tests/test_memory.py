@@ -132,7 +132,7 @@ def test_kill_9_in_the_middle_loses_nothing_and_sends_nothing_twice(
             ask(page, "make it grey")
             expect(page.locator("#status .ws-run", has_text="Process")).to_be_visible()
             state = page.context.storage_state()
-            app.process.kill()
+            app.kill()
         with served(tmp_path, port=port, **settings) as app:
             context = browser.new_context(storage_state=state)
             with tab(context, app.url) as page:

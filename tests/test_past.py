@@ -249,7 +249,7 @@ def test_after_a_restart_a_visitors_run_asks_for_the_key_and_goes_on(
             ask(page, "make it grey")
             expect(page.locator("#status .ws-run", has_text="Process")).to_be_visible()
             state = page.context.storage_state()
-            app.process.kill()
+            app.kill()
         with served(tmp_path, port=port, **settings) as app:
             context = browser.new_context(storage_state=state)
             with tab(context, app.url) as page:

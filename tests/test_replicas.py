@@ -51,8 +51,7 @@ class Replicas:
         self.apps[name] = self.stack.enter_context(app)
 
     def kill(self, name: str) -> None:
-        self.apps[name].process.kill()
-        self.apps[name].process.wait(20)
+        self.apps[name].kill()
 
     def over(self, name: str, *prompts: str) -> list[Run]:
         """The runs of these prompts that came to their end, as its store has them."""

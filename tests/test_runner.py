@@ -445,6 +445,7 @@ async def test_a_result_carries_its_recipe(runner: Runner, edit: Edit, photo: Pa
         prediction_id=run.prediction.id,
         made_at=run.prediction.created_at or run.started_at,
         inputs=(sha256(photo),),
+        nsfw=False,
     )
 
 
@@ -715,7 +716,7 @@ async def test_as_many_variants_at_once_as_the_account_allows(
     assert most == 2
     assert "2 running, 2 waiting." in seen
     assert "4 done." in seen
-    assert await runner.group(runs[2]) == list(group)
+    assert await runner.group(runs[2].group, ME) == list(group)
     await runner.close()
 
 

@@ -57,7 +57,10 @@ def edits(folder: Path) -> list[Row]:
             handler[20] = asyncio.run(press(app.url, 20))
         with others.running("handler, no limit", folder, **service.settings(url)) as app:
             handler[100] = asyncio.run(press(app.url, 100))
-    with service.running(SECONDS) as url, served(folder, **service.settings(url)) as app:
+    with (
+        service.running(SECONDS) as url,
+        served(folder, python=sys.executable, **service.settings(url)) as app,
+    ):
         asyncio.run(press(app.url, LEARNT))
         ours[1] = typical(app.url)
         ours[20] = asyncio.run(press(app.url, 20))
@@ -89,7 +92,10 @@ def noticing(folder: Path) -> list[Row]:
         with others.running("handler, no limit", folder, **service.settings(url)) as app:
             asyncio.run(press(app.url, 40))
         seen[SDK] = service.tasks(url)
-    with service.running(5, 20) as url, served(folder, **service.settings(url)) as app:
+    with (
+        service.running(5, 20) as url,
+        served(folder, python=sys.executable, **service.settings(url)) as app,
+    ):
         asyncio.run(press(app.url, LEARNT))
         asyncio.run(press(app.url, 40))
         asyncio.run(press(app.url, 40))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+import sys
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -42,7 +43,7 @@ def interactive(browser: Browser, url: str) -> float:
 
 def measure(folder: Path) -> list[Row]:
     def ours(place: Path) -> AbstractContextManager[App]:
-        return served(place, pause=0.01)
+        return served(place, python=sys.executable, pause=0.01)
 
     def bare(place: Path) -> AbstractContextManager[App]:
         return others.running("bare", place)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from pathlib import Path
 
@@ -41,7 +42,10 @@ def settled(app: App) -> float:
 
 
 def measure(folder: Path) -> list[Row]:
-    with service.running(1) as url, served(folder / "a", **service.settings(url)) as app:
+    with (
+        service.running(1) as url,
+        served(folder / "a", python=sys.executable, **service.settings(url)) as app,
+    ):
         # What is kept of a thousand pages and edits is there, and the allocator has its arenas.
         for count in (100, 500, 500):
             asyncio.run(crowd(app, count))
@@ -49,7 +53,10 @@ def measure(folder: Path) -> list[Row]:
         for _ in range(2):
             asyncio.run(crowd(app, 500))
         growth = settled(app) - before
-    with service.running(SECONDS) as url, served(folder / "b", **service.settings(url)) as app:
+    with (
+        service.running(SECONDS) as url,
+        served(folder / "b", python=sys.executable, **service.settings(url)) as app,
+    ):
         asyncio.run(crowd(app, 1))
         idle = settled(app)
         most = asyncio.run(crowd(app, 500)) - idle

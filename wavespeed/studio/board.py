@@ -58,18 +58,19 @@ class Board:
         """The group's runs now and after each change, to the end of all; changes in quick
         succession are one, and so are those within `calm` seconds, but the end is told at once.
         Leaving it ends the watching alone."""
-        while runs := self._of(group):
+        while runs := self.of(group):
             changed, told = self._changed[group], time.monotonic()
             yield runs
             if _are_over(runs):
                 return
             await changed.wait()
-            while (rest := told + calm() - time.monotonic()) > 0 and not _are_over(self._of(group)):
+            while (rest := told + calm() - time.monotonic()) > 0 and not _are_over(self.of(group)):
                 with suppress(TimeoutError):
                     async with asyncio.timeout(rest):
                         await self._changed[group].wait()
 
-    def _of(self, group: str) -> tuple[Run, ...]:
+    def of(self, group: str) -> tuple[Run, ...]:
+        """The runs of a group, of each place those that were tried before as well."""
         return tuple(self._runs[run_id] for run_id in self._groups.get(group, ()))
 
     async def watch(self, run_id: str) -> AsyncGenerator[Run]:

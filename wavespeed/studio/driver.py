@@ -62,7 +62,7 @@ class Driver:
         self._store = store
         self._files = files
         self._limits = limits
-        # Of each group that has more runs than places; gone with the last of its tasks.
+        # Of each group; gone with the last of its tasks.
         self._places: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
         self._unwritten: dict[str, asyncio.Task[None]] = {}
         self.usual: float | None = None
@@ -134,13 +134,12 @@ class Driver:
                 return
 
     def _place(self, run: Run) -> asyncio.Semaphore:
-        """Where the run waits until it may begin; what is at the service already needs none."""
-        if run.in_flight or run.prediction is not None:
-            return asyncio.Semaphore()
+        """Where the run waits until it may begin. What is at the service already takes a place, so
+        that others wait for it, but waits for none itself."""
         place = self._places.get(run.group)
         if place is None:
             self._places[run.group] = place = asyncio.Semaphore(self._limits.parallel)
-        return place
+        return asyncio.Semaphore() if is_under_way(run) and place.locked() else place
 
     def _begun(self, run: Run) -> Run:
         """The run with pictures that stay, and with the run that made the first. Blocking."""
@@ -155,7 +154,7 @@ class Driver:
 
     async def _go(self, run: Run, client: AsyncClient) -> None:
         """From wherever the run is to its end."""
-        if run.prediction is None and not run.in_flight:
+        if not is_under_way(run):
             run = await asyncio.to_thread(self._begun, run)
             assert run.edit is not None
             await self.tell(run)
@@ -259,6 +258,11 @@ class Driver:
 def age(run: Run) -> float:
     """Seconds since the run began, by the calendar: a restart may lie between."""
     return max(0.0, (datetime.now(UTC) - run.started_at).total_seconds())
+
+
+def is_under_way(run: Run) -> bool:
+    """Whether it may be at the service."""
+    return run.in_flight or run.prediction is not None
 
 
 def is_lost(run: Run) -> bool:

@@ -1,7 +1,7 @@
 """Runs to take away: an archive of the original files, and a contact sheet to mail to someone.
 
-Covered results are in neither, nor are inputs that once were such a result. Both functions block:
-call them in a thread.
+`covered` results are in neither, nor are inputs that are `hidden` since they once were such a
+result. Both functions block: call them in a thread.
 """
 
 from __future__ import annotations
@@ -23,15 +23,17 @@ from zipfile import ZipFile, ZipInfo
 
 from . import words
 from .errors import Unsaved
-from .outputs import sha256
-from .recipe import TOOL, read
+from .recipe import TOOL
 from .run import Result, Run, details
 from .sheet import draw
 
 Covered = Callable[[Result], bool]
+Hidden = Callable[[Path], bool]
 
 
-def archive(runs: Sequence[Run], file: Path, *, covered: Covered, by_input: bool = False) -> None:
+def archive(
+    runs: Sequence[Run], file: Path, *, covered: Covered, hidden: Hidden, by_input: bool = False
+) -> None:
     """Writes a ZIP: results under their names by day, inputs in a folder of their run, and
     `manifest.json`, which also says why a file was left out: "flagged", "gone", or "running".
     With `by_input` the results alone, each under the name of the picture that was edited.
@@ -39,19 +41,19 @@ def archive(runs: Sequence[Run], file: Path, *, covered: Covered, by_input: bool
     Raises `Unsaved`; then there is no file, not even half of one.
     """
     with _whole(file) as out, ZipFile(out, "w") as pack:
-        packer = _Packer(pack, covered, _hidden(runs, covered), by_input)
+        packer = _Packer(pack, covered, hidden, by_input)
         told = [packer.add(run) for run in _oldest_first(runs)]
         text = json.dumps({"tool": TOOL, "edits": told}, indent=2, ensure_ascii=False)
         # The service's words can hold half an emoji, which is no UTF-8.
         pack.writestr("manifest.json", text.encode(errors="replace"))
 
 
-def contact_sheet(runs: Sequence[Run], file: Path, *, covered: Covered) -> None:
+def contact_sheet(runs: Sequence[Run], file: Path, *, covered: Covered, hidden: Hidden) -> None:
     """Writes one HTML file that needs nothing else: each finished edit, before and after.
 
     Raises `Unsaved`; then there is no file, not even half of one.
     """
-    page = draw(_oldest_first(runs), covered=covered, hidden=_hidden(runs, covered))
+    page = draw(_oldest_first(runs), covered=covered, hidden=hidden)
     with _whole(file) as out:
         out.write(page.encode(errors="replace"))
 
@@ -77,31 +79,13 @@ def _oldest_first(runs: Sequence[Run]) -> list[Run]:
     return sorted(runs, key=lambda run: run.started_at)
 
 
-def _hidden(runs: Sequence[Run], covered: Covered) -> Callable[[Path], bool]:
-    """Whether an input is one of the covered results, used again: by its hash, or by its recipe
-    where the result itself is gone."""
-    known: set[str] = set()
-    for run in runs:
-        paths = [result.path for result in run.results if covered(result)]
-        known |= {sha256(path) for path in paths} - {""}
-        known |= {run.prediction.id} if paths and run.prediction else set()
-
-    def hidden(path: Path) -> bool:
-        if not known:
-            return False
-        recipe = read(path)
-        return sha256(path) in known or (recipe is not None and recipe.prediction_id in known)
-
-    return hidden
-
-
 @dataclass(frozen=True, slots=True)
 class _Packer:
     """Puts runs into an archive. `taken` are the names so far, in small letters."""
 
     pack: ZipFile
     covered: Covered
-    hidden: Callable[[Path], bool]
+    hidden: Hidden
     by_input: bool
     taken: set[str] = field(default_factory=set)
 

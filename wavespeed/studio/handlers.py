@@ -16,7 +16,7 @@ from wavespeed import AsyncClient, Edit, InvalidEdit
 
 from . import pieces, problems, words
 from .account import Account
-from .batch import MOST, is_batch, newest
+from .batch import MOST, is_batch
 from .run import Run
 from .runner import Runner
 from .views import (
@@ -73,19 +73,19 @@ class Handlers:
         self._account = account
         self._views = views
         self._client_of = client_of
-        # What each open page started last: the group, its prompt, when.
-        self._started: dict[OpenPage, tuple[str, str, float]] = {}
+        # What each open page started last: its prompt, and when.
+        self._started: dict[OpenPage, tuple[str, float]] = {}
 
-    def _begin(self, edits: list[Edit], who: str, request: gr.Request, **how: Any) -> str:
+    def _begin(self, edits: list[Edit], who: str, request: gr.Request, **how: Any) -> str | None:
         """Starts the edits; their group. Gradio lets the second click of a double click through (it
-        notes the first only after gathering the inputs): that one gets the group of the first. So
+        notes the first only after gathering the inputs): for that one there is nothing to do. So
         nothing is awaited here between the look and the start."""
         page = request.session_hash, who
         last = self._started.get(page)
-        if last and last[1] == edits[0].prompt and time.monotonic() - last[2] < DOUBLE_CLICK:
-            return last[0]
+        if last and last[0] == edits[0].prompt and time.monotonic() - last[1] < DOUBLE_CLICK:
+            return None
         group = self._runner.start_group(edits, who, **how)[0].group
-        self._started[page] = group, edits[0].prompt, time.monotonic()
+        self._started[page] = edits[0].prompt, time.monotonic()
         while len(self._started) > MOST_PAGES:
             del self._started[next(iter(self._started))]
         return group
@@ -102,6 +102,7 @@ class Handlers:
         price: float,
         who: str | None,
         current: str | None,
+        revealed: set[str],
         request: gr.Request,
     ) -> AsyncGenerator[Shown]:
         """Edit was pressed."""
@@ -118,23 +119,27 @@ class Handlers:
         who = known(who, request)
         usd = self._price(client, price)
         group = self._begin(edits, who, request, client=client, price_usd=usd, batch=batch)
-        keep = current is not None
-        async with aclosing(
-            self._views.look(group, (request.session_hash, who), keep=keep)
-        ) as views:
+        if group is None:
+            yield nothing()
+            return
+        older = [run for run in await self._together(current, who) if run.results]
+        page = request.session_hash, who
+        async with aclosing(self._views.look(group, page, revealed, older=older)) as views:
             async for view in views:
                 yield view
 
-    async def halt(self, current: str | None, who: str | None, request: gr.Request) -> Shown:
+    async def halt(
+        self, current: str | None, who: str | None, revealed: set[str], request: gr.Request
+    ) -> Shown:
         """Ends each run where that saves money, and the watching in any case; a batch with edits
         that have not begun is paused, and what has begun is watched to its end."""
-        runs = await self._group(current, who := known(who, request))
+        runs = await self._together(current, who := known(who, request))
         if is_batch(runs) and (waiting := [run.id for run in runs if run.held]):
             await asyncio.gather(*map(self._runner.stop, waiting))
             return nothing()
         self._views.leave((request.session_hash, who))
         ended = [await self._runner.stop(run.id) or run for run in runs]
-        return await self._views.show(ended, watching=False)
+        return await self._views.show(ended, revealed, watching=False)
 
     async def act(
         self,
@@ -142,38 +147,45 @@ class Handlers:
         key: str | None,
         price: float,
         who: str | None,
-        before: frozenset[str],
+        revealed: set[str],
         event: gr.EventData,
         request: gr.Request,
     ) -> AsyncGenerator[Shown]:
         """A button among the results; those that only fill the fields are `take`'s."""
-        run = await self._runner.get(str(event.run or current or ""), who := known(who, request))
+        run = await self._runner.get(str(event.run or ""), who := known(who, request))
         if run is None:
             yield nothing()
             return
         match event.do:
-            case "turn" if not is_showcase(request):
-                turned = before ^ {pieces.key(run, int(event.index))}
+            case "show" | "cover":
+                # What watches this page sees it too: it is the page's own set.
+                name = pieces.key(run, int(event.index))
+                if event.do == "cover":
+                    revealed.discard(name)
+                elif not is_showcase(request) and 0 <= int(event.index) < len(run.results):
+                    revealed.add(name)
                 tip = await self._runner.get(str(event.tip or ""), who)
-                stage = await self._views.stage(await self._shown(current, run), turned, tip)
-                skipped = nothing()
-                yield skipped[0], turned, skipped[2], stage, *skipped[4:]
+                together = await self._together(current, who)
+                beside = together if run.id in (other.id for other in together) else [run]
+                yield _stage_alone(await self._views.stage(beside, revealed, tip))
             case "resume" | "repeat" | "pack":
-                group = await self._group(run.id, who)
+                group = await self._runner.group(run.group, who)
                 async with aclosing(
-                    self._go_on(group, event.do, key, price, before, request)
+                    self._go_on(group, event.do, key, price, revealed, request)
                 ) as views:
                     async for view in views:
                         yield view
             case "again" | "resend":
-                async with aclosing(self._ask(run, event.do, key, price, who, request)) as views:
+                async with aclosing(
+                    self._ask(run, event.do, key, price, revealed, request)
+                ) as views:
                     async for view in views:
                         yield view
             case _:
                 yield nothing()  # A generator that yields nothing at all empties the page.
 
     async def take(
-        self, who: str | None, before: frozenset[str], event: gr.EventData, request: gr.Request
+        self, who: str | None, revealed: set[str], event: gr.EventData, request: gr.Request
     ) -> tuple[Any, Any]:
         """What a button among the results or the examples puts into the fields; spends nothing."""
         if event.do == "example":
@@ -182,12 +194,18 @@ class Handlers:
         if run is not None and event.do == "original":
             return (await fields_of(run))[0], gr.skip()
         index = int(event.index)
-        if run is None or event.do != "input" or self._views.is_covered(run, index, before):
+        if run is None or event.do != "input" or self._views.is_covered(run, index, revealed):
             return gr.skip(), gr.skip()
         return await copies([run.results[index].path]), gr.skip()
 
     async def _ask(
-        self, run: Run, do: str, key: str | None, price: float, who: str, request: gr.Request
+        self,
+        run: Run,
+        do: str,
+        key: str | None,
+        price: float,
+        revealed: set[str],
+        request: gr.Request,
     ) -> AsyncGenerator[Shown]:
         """Looks again for what was paid, or sends the edit once more."""
         try:
@@ -197,17 +215,17 @@ class Handlers:
         except InvalidEdit as error:
             yield refuse(error)
             return
-        group = run.group or run.id
-        if do == "again" and not await self._runner.again(run.id, who, client):
-            yield nothing()
-            return
+        who, group = run.visitor, None
+        if do == "again" and await self._runner.again(run.id, who, client):
+            group = run.group or run.id
         if do == "resend" and run.is_over and run.edit is not None:
             usd = self._price(client, price)
             group = self._begin([run.edit], who, request, client=client, price_usd=usd)
-        keep = bool(run.results)
-        async with aclosing(
-            self._views.look(group, (request.session_hash, who), keep=keep)
-        ) as views:
+        if group is None:
+            yield nothing()
+            return
+        page, older = (request.session_hash, who), [run] if run.results else []
+        async with aclosing(self._views.look(group, page, revealed, older=older)) as views:
             async for view in views:
                 yield view
 
@@ -217,20 +235,19 @@ class Handlers:
         do: str,
         key: str | None,
         price: float,
-        before: frozenset[str],
+        revealed: set[str],
         request: gr.Request,
     ) -> AsyncGenerator[Shown]:
         """Goes on with the rest of a batch, tries again what failed, or packs all of it."""
         if do == "pack":
             self._views.leave((request.session_hash, runs[0].visitor))
-            skipped, pack = nothing(), await self._views.packed(runs)
-            stage = await self._views.stage(runs, before, pack=pack)
-            yield *skipped[:3], stage, *skipped[4:]
+            pack = await self._views.packed(runs)
+            yield _stage_alone(await self._views.stage(runs, revealed, pack=pack))
             return
         who = runs[0].visitor
         try:
             client = self._client_of(key)
-            if runs[0].own_key and client is None:
+            if client is None and any(run.own_key for run in runs):
                 raise InvalidEdit(words.KEY_AGAIN, field="key")
         except InvalidEdit as error:
             yield refuse(error)
@@ -246,7 +263,7 @@ class Handlers:
             for run in free:
                 await self._runner.again(run.id, who, client)
         page = request.session_hash, who
-        async with aclosing(self._views.look(runs[0].group, page)) as views:
+        async with aclosing(self._views.look(runs[0].group, page, revealed)) as views:
             async for view in views:
                 yield view
 
@@ -261,13 +278,8 @@ class Handlers:
         """What the page showed holds for a visitor's own account; of ours we know it."""
         return price if client else self._account.price_usd
 
-    async def _shown(self, current: str | None, run: Run) -> list[Run]:
-        """The runs that stand beside this one: its group, if that is what the page looks at."""
-        together = await self._runner.group(run)
-        return together if current == run.group and len(together) > 1 else [run]
-
     async def open(
-        self, who: str | None, before: frozenset[str], event: gr.EventData, request: gr.Request
+        self, who: str | None, revealed: set[str], event: gr.EventData, request: gr.Request
     ) -> AsyncGenerator[Shown]:
         """A card of the history or a version: that run takes the stage; what was watched before
         goes on by itself."""
@@ -276,28 +288,31 @@ class Handlers:
             yield nothing()
             return
         if event.do == "group":
-            page, runs = (request.session_hash, who), await self._group(run.id, who)
+            page, runs = (request.session_hash, who), await self._runner.group(run.group, who)
             self._views.leave(page)
-            yield await self._views.show(runs)
-            async with aclosing(self._views.look(run.group, page)) as views:
+            yield await self._views.show(runs, revealed)
+            async with aclosing(self._views.look(run.group, page, revealed)) as views:
                 async for view in views:
                     yield view
             return
         tip = await self._runner.get(str(event.tip or ""), who)
-        shown = await self._views.show([run], before, tip=tip)
+        shown = await self._views.show([run], revealed, tip=tip)
         yield run.id, *shown[1:]  # Of variants this one alone.
         page = request.session_hash, who
         self._views.leave(page)
         if not run.is_over:
-            async with aclosing(self._views.look(run.group or run.id, page)) as views:
+            async with aclosing(self._views.look(run.group or run.id, page, revealed)) as views:
                 async for view in views:
                     yield view
         else:
             yield nothing()
 
-    async def _group(self, run_id: str | None, who: str) -> list[Run]:
-        run = await self._runner.get(run_id or "", who)
-        return newest(await self._runner.group(run)) if run else []
+    async def _together(self, current: str | None, who: str) -> list[Run]:
+        """What a page looks at: a group, or one of several alone."""
+        if together := await self._runner.group(current or "", who):
+            return together
+        run = await self._runner.get(current or "", who)
+        return [run] if run else []
 
     async def come(
         self, who: str | None, draft: Any, request: gr.Request
@@ -316,21 +331,28 @@ class Handlers:
         return who, files or pictures or gr.skip(), text, each or gr.skip(), wanted
 
     async def arrive(
-        self, who: str | None, wanted: str | None, request: gr.Request
+        self, who: str | None, wanted: str | None, revealed: set[str], request: gr.Request
     ) -> AsyncGenerator[Shown]:
         """And the last edit is where it was, or the `wanted` one."""
         who = known(who, request)
         run = await self._runner.get(wanted or "", who)
         if wanted and run is None:
             gr.Info(words.NOT_YOURS)
-        last = run or next(iter(await self._runner.history(who, most=1)), None)
-        runs = [run] if run else newest(await self._runner.group(last)) if last else []
-        yield await self._views.show(runs)
+        last = next(iter(await self._runner.history(who, most=1)), None)
+        group = (last.group or last.id) if last else ""
+        runs = [run] if run else await self._together(group, who)
+        shown = await self._views.show(runs, revealed)
+        yield (run.id if run else shown[0]), *shown[1:]
         going = [run for run in runs if not run.is_over]
         if going:
             note, group = words.picked_up(going[0]), going[0].group or going[0].id
-            async with aclosing(
-                self._views.look(group, (request.session_hash, who), note)
-            ) as views:
+            page = request.session_hash, who
+            async with aclosing(self._views.look(group, page, revealed, note)) as views:
                 async for view in views:
                     yield view
+
+
+def _stage_alone(stage: str) -> Shown:
+    """Nothing but the stage changes."""
+    skipped = nothing()
+    return *skipped[:2], stage, *skipped[3:]

@@ -51,7 +51,8 @@ class Files:
         Raises `Unsaved`; then there is no file, not even half of one.
         """
         assert run.prediction is not None
-        content, picture, cover = _with_recipe(event.content, run)
+        nsfw = run.prediction.outputs[event.index].nsfw
+        content, picture, cover = _with_recipe(event.content, run, nsfw)
         kind = str(picture.format)
         day = self._folder / "outputs" / run.started_at.strftime("%Y-%m-%d")
         stem = f"{run.started_at:%H%M%S}-{_words(run.prompt)}-{event.index + 1}"
@@ -60,7 +61,6 @@ class Files:
             path = _write(content, day, stem, EXTENSIONS[kind])
         except OSError as error:
             raise Unsaved("The result could not be written to the disk.") from error
-        nsfw = run.prediction.outputs[event.index].nsfw
         return Result(path, kind, picture.width, picture.height, len(content), cover, nsfw)
 
     def tidy(self) -> None:
@@ -109,16 +109,13 @@ def _keep(path: Path, folder: Path) -> Path:
     return home
 
 
-def _with_recipe(content: bytes, run: Run) -> tuple[bytes, ImageFile, str]:
+def _with_recipe(content: bytes, run: Run, nsfw: bool | None) -> tuple[bytes, ImageFile, str]:
     """The picture with the recipe in it, checked by decoding it, and its cover; without the recipe
     where that is what is wrong with it. Raises `Unsaved`."""
     assert run.prediction is not None
-    written = content
-    if run.edit is not None:
-        inputs = tuple(sha256(path) for path in run.pictures)
-        made_at = run.prediction.created_at or run.started_at
-        recipe = Recipe(run.prompt, run.prediction.model, run.prediction.id, made_at, inputs)
-        written = write(content, recipe)
+    task, inputs = run.prediction, tuple(sha256(path) for path in run.pictures)
+    made_at = task.created_at or run.started_at
+    written = write(content, Recipe(run.prompt, task.model, task.id, made_at, inputs, nsfw=nsfw))
     try:
         return written, *_checked(written)
     except Unsaved:

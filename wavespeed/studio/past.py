@@ -15,6 +15,7 @@ from wavespeed import MAX_IMAGES, InvalidEdit, WaveSpeedError
 
 from . import captions, pieces, previews, problems, words
 from .account import Account
+from .batch import MOST
 from .export import archive, contact_sheet
 from .outputs import sha256
 from .recipe import Recipe
@@ -98,8 +99,8 @@ class Past:
         pack, sheet = previews.place(f"{stem}.zip"), previews.place(f"{stem}.html")
 
         def write() -> None:
-            archive(runs, pack, covered=self._views.is_kept_away)
-            contact_sheet(runs, sheet, covered=self._views.is_kept_away)
+            for make, file in ((archive, pack), (contact_sheet, sheet)):
+                make(runs, file, covered=self._views.is_kept_away, hidden=self._views.is_hidden)
 
         try:
             await asyncio.to_thread(write)
@@ -113,7 +114,12 @@ class Past:
         await asyncio.to_thread(previews.drop, files)
 
     async def fetch(
-        self, prediction_id: str, key: str | None, who: str | None, request: gr.Request
+        self,
+        prediction_id: str,
+        key: str | None,
+        who: str | None,
+        revealed: set[str],
+        request: gr.Request,
     ) -> AsyncGenerator[tuple[Any, ...]]:
         """An id was entered: its result, wherever it was made."""
         try:
@@ -123,29 +129,24 @@ class Past:
             yield pieces.note(problems.not_fetched(error)), *nothing()
             return
         run = await self._runner.fetch(task, who := known(who, request), client)
-        yield "", *await self._views.show([run])
-        async with aclosing(
-            self._views.look(run.group or run.id, (request.session_hash, who))
-        ) as views:
+        yield "", *await self._views.show([run], revealed)
+        page = request.session_hash, who
+        async with aclosing(self._views.look(run.group or run.id, page, revealed)) as views:
             async for view in views:
                 yield "", *view
 
-    async def look_at(
-        self, files: Files, prompt: str, each: bool, who: str | None, request: gr.Request
-    ) -> tuple[str, str]:
-        """The pictures or the words have changed: what will be sent, and whether they fit."""
+    async def look_at(self, files: Files, prompt: str, each: bool) -> tuple[str, str]:
+        """The pictures or the words have changed: what will be sent, and whether they fit. Of more
+        pictures than can be sent, the rest is not even looked at."""
         paths = [Path(path) for path, _ in files or []]
-        seen = await asyncio.to_thread(lambda: [previews.look(path) for path in paths])
-        covers = [await self._cover(picture.recipe, known(who, request)) for picture in seen]
-        named = captions.named(prompt, min(len(paths), 1) if each else len(paths))
-        return pieces.strip(paths, seen, covers, each=each), pieces.hint(named)
 
-    async def _cover(self, recipe: Recipe | None, who: str) -> str | None:
-        """Of an input that is a flagged result itself."""
-        run = await self._runner.of_prediction(recipe.prediction_id, who) if recipe else None
-        if run is None or not run.results or not self._views.is_covered(run, 0):
-            return None
-        return run.results[0].cover
+        def look() -> list[tuple[previews.Seen, bool]]:
+            seen = [(previews.look(path), self._views.is_hidden(path)) for path in paths[:MOST]]
+            return seen + [(previews.Seen(), False)] * (len(paths) - len(seen))
+
+        seen, covered = zip(*await asyncio.to_thread(look), strict=True) if paths else ((), ())
+        named = captions.named(prompt, min(len(paths), 1) if each else len(paths))
+        return pieces.strip(paths, seen, covered, each=each), pieces.hint(named)
 
     def arrange(self, files: Files, event: gr.EventData) -> Any:
         """A picture is moved to the front by one place, or taken away."""

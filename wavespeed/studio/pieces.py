@@ -65,6 +65,15 @@ class Shot:
 
 
 @dataclass(frozen=True, slots=True)
+class Pending:
+    """What stands in the place of a result until it is there: an older result, or the thumbnail of
+    what is edited as a data URI."""
+
+    older: Path | None = None
+    edited: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Version:
     """A step of the way from the original: its run, what a click on it does, its picture."""
 
@@ -143,13 +152,13 @@ def button() -> str:
 
 
 def strip(
-    paths: Sequence[Path], seen: Sequence[Seen], covers: Sequence[str | None], *, each: bool
+    paths: Sequence[Path], seen: Sequence[Seen], covered: Sequence[bool], *, each: bool
 ) -> str:
     """The pictures in their order: what each is for, what will be sent of it, what it offers. With
     `each` on its own there are more of them, all edited alike."""
     pictures = [
-        {"name": path.name, "seen": one, "cover": cover}
-        for path, one, cover in zip(paths, seen, covers, strict=True)
+        {"name": path.name, "seen": one, "covered": hidden}
+        for path, one, hidden in zip(paths, seen, covered, strict=True)
     ]
     return _draw("strip", pictures=pictures, each=each, most=MOST if each else MAX_IMAGES)
 
@@ -179,6 +188,7 @@ def status(
     return _draw(
         "status",
         run=run,
+        alone=len(runs) == 1,
         ages={run.id: round(age, 1) for run, age in going},
         state="running" if going else run.state if run else "empty",
         busy=bool(going) and watching,
@@ -204,7 +214,7 @@ def results(
     runs: Sequence[Run],
     shots: Sequence[Sequence[Shot]],
     versions: Sequence[Version],
-    pending: Sequence[str],
+    pending: Sequence[Pending],
     *,
     beside: int = 0,
     hides: bool,
@@ -212,8 +222,8 @@ def results(
     """The pictures of runs, their facts and where their time went; or errors, or an invitation.
 
     A covered picture is a blurred thumbnail: its own bytes, and its address, don't reach the
-    browser; with `hides` nor does anything ask to. `pending` is what stands in the place of each
-    result until it is there. With one run, its group has `beside` of them.
+    browser; with `hides` nor does anything ask to. `pending` is of each run; with one alone, its
+    group has `beside` of them.
     """
     tiles = [
         {
@@ -223,7 +233,7 @@ def results(
             "items": [_item(run, shot) for shot in of_run],
             "times": _times(run) if run.is_over else [],
             "request": _request(run),
-            "pending": "" if run.is_over else waiting,
+            "pending": waiting,
         }
         for run, of_run, waiting in zip(runs, shots, pending, strict=True)
     ]
@@ -267,8 +277,10 @@ def batch(runs: Sequence[Run], shots: Mapping[str, Card], pack: Path | None) -> 
     packed = {"file": pack, "size": byte_count(pack.stat().st_size)} if pack else None
     # What failed alike is told once.
     found = [problems.problem(run) for run in runs if run.error]
-    told = Counter(f"{problem.what} {problem.money}" for problem in found)
-    said = [f"{count} × {what}" if count > 1 else what for what, count in told.items()]
+    told = Counter((problem.what, problem.money) for problem in found)
+    said = [
+        (f"{count} × {what}" if count > 1 else what, money) for (what, money), count in told.items()
+    ]
     return _draw("batch", tiles=tiles, offers=_offers(runs), pack=packed, problems_told=said)
 
 

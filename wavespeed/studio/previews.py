@@ -23,6 +23,7 @@ from PIL import Image
 
 from wavespeed import InvalidEdit, prepare
 
+from .outputs import COVER_PIXELS
 from .recipe import Recipe, read
 
 SCREEN = 1600
@@ -38,11 +39,13 @@ LIGHT = 300_000
 class Seen:
     """A picture that someone dropped: what it looks like, what will be sent of it, or why not."""
 
-    thumb: str
+    thumb: str = ""
     """A data URI; empty where there is nothing to see."""
-    said: str
-    trouble: str
-    recipe: Recipe | None
+    cover: str = ""
+    """The same with nothing of it but its colours."""
+    said: str = ""
+    trouble: str = ""
+    recipe: Recipe | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,17 +91,27 @@ def sent(path: Path) -> Sent | None:
     return Sent(file, width, height) if file else None
 
 
+def recipe(path: Path) -> Recipe | None:
+    """What a result says of itself; None of any other picture."""
+    return _recipe(_File.at(path))
+
+
+@lru_cache(maxsize=1000)
+def _recipe(file: _File) -> Recipe | None:
+    return read(file.path)
+
+
 @lru_cache(maxsize=1000)
 def _look(file: _File) -> Seen:
     path = file.path
     try:
         image = prepare(path)
     except InvalidEdit as error:
-        return Seen("", "", str(error), None)
+        return Seen(trouble=str(error))
     with Image.open(BytesIO(image.content)) as picture:
         thumb = _encoded(picture, THUMB)
-    said = str(image.changes)
-    return Seen(f"data:image/jpeg;base64,{b64encode(thumb).decode()}", said, "", read(path))
+        cover = _encoded(picture, COVER_PIXELS)
+    return Seen(_uri(thumb), _uri(cover), said=str(image.changes), recipe=_recipe(file))
 
 
 def fitting(path: Path, edge: int = SCREEN) -> Path | None:
@@ -182,6 +195,10 @@ def _sent(file: _File) -> tuple[str, bytes, int, int] | None:
         return None
     with Image.open(BytesIO(image.content)) as picture:
         return f"{Path(image.name).stem}-sent.jpg", _encoded(picture, SCREEN), *image.changes.size
+
+
+def _uri(jpeg: bytes) -> str:
+    return f"data:image/jpeg;base64,{b64encode(jpeg).decode()}"
 
 
 def _encoded(picture: Image.Image, edge: int) -> bytes:

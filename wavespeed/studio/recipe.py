@@ -36,8 +36,9 @@ _MOST = 65_000
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How a result was made. `inputs` are the SHA-256 of the pictures' files, in order; `cut`
-    says that the prompt was too long for the file."""
+    """How a result was made, and what the service said of it. `inputs` are the SHA-256 of the
+    pictures' files, in order; `cut` says that the prompt was too long for the file; of a result
+    that was made elsewhere the prompt is empty."""
 
     prompt: str
     model: str
@@ -45,6 +46,8 @@ class Recipe:
     made_at: datetime
     inputs: tuple[str, ...] = ()
     cut: bool = False
+    nsfw: bool | None = None
+    """So that a flagged result stays covered wherever it is used, its run long deleted."""
 
 
 _JSON = TypeAdapter(Recipe)

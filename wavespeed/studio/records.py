@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime
 
+from .batch import newest
 from .board import Board
 from .run import Run
 from .store import SESSION_GAP, Store
@@ -24,13 +25,12 @@ class Records:
             return await asyncio.to_thread(self._store.get, run_id, visitor)
         return run if run.visitor == visitor else None
 
-    async def group(self, run: Run) -> list[Run]:
-        """The run and those that belong together with it, in their order."""
-        if not run.group:
-            return [run]
-        stored = await asyncio.to_thread(self._store.of_group, run.group, run.visitor)
-        now = [self._board.get(other.id) or other for other in stored]
-        return sorted(now, key=lambda other: other.number) or [run]
+    async def group(self, group: str, visitor: str) -> list[Run]:
+        """The runs that belong together, in their order, of each place the newest. What has just
+        begun is not in the store yet, and what ended before a restart is there alone."""
+        stored = await asyncio.to_thread(self._store.of_group, group, visitor)
+        here = [run for run in self._board.of(group) if run.visitor == visitor]
+        return newest({run.id: run for run in (*stored, *here)}.values())
 
     async def history(self, visitor: str, *, skip: int = 0, most: int = 12) -> list[Run]:
         """A visitor's runs, newest first, as they are now."""

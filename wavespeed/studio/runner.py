@@ -14,7 +14,7 @@ from pathlib import Path
 from wavespeed import PRICE_USD, AsyncClient, Edit, Prediction, WaveSpeedError
 
 from .board import Board
-from .driver import Driver, Limits, age, is_lost
+from .driver import Driver, Limits, age, is_lost, is_under_way
 from .errors import Interrupted, KeyNeeded
 from .outputs import Files
 from .records import Records
@@ -83,8 +83,10 @@ class Runner:
         """Starts edits that belong together, as many of them at once as the account allows; each
         goes its own way. A `batch` has a picture for each instead of variants of one."""
         runs = [self._new(visitor, edit, client) for edit in edits]
+        # An id of its own, so that one of several can be looked at alone.
+        group = uuid.uuid4().hex if len(runs) > 1 else runs[0].id
         runs = [
-            replace(run, group=runs[0].id, number=number, price_usd=price_usd, batch=batch)
+            replace(run, group=group, number=number, price_usd=price_usd, batch=batch)
             for number, run in enumerate(runs)
         ]
         for run in runs:
@@ -144,19 +146,26 @@ class Runner:
         return True
 
     async def resume(self, run_id: str, visitor: str, client: AsyncClient | None = None) -> None:
-        """Goes on with a run that was stopped before anything was sent."""
+        """Goes on with a run that was stopped before anything was sent, under the key it had: the
+        visitor's own has to be there again."""
         run = await self.get(run_id, visitor)
         # Nothing is awaited between this look and the start: two presses make one edit.
         run = self._board.get(run_id) or run
         if run is None or run.state != "stopped" or run.edit is None or run_id in self._tasks:
             return
-        if run.own_key != (client is not None) or run.account not in (VISITORS, self._service):
-            return
-        self._spawn(replace(run, state="running"), client or self._client)
+        own = client if run.own_key else self._client
+        if own is not None and run.account in (VISITORS, self._service):
+            self._spawn(replace(run, state="running"), own)
 
     def repeat(self, run: Run, client: AsyncClient | None, price_usd: float) -> None:
-        """Sends the edit of a run once more, in the same place of its group."""
+        """Sends the edit of a run once more, in the same place of its group; but one that stands
+        there by now was sent by another press."""
         assert run.edit is not None
+        if any(
+            other.number == run.number and other.attempt > run.attempt
+            for other in self._board.of(run.group)
+        ):
+            return
         again = replace(
             self._new(run.visitor, run.edit, client),
             group=run.group,
@@ -208,9 +217,10 @@ class Runner:
         for run in unfinished:
             last = run.started_at + timedelta(seconds=run.at)
             heard[run.group] = max(last, heard.get(run.group, last))
-        for run in unfinished:
+        # What is under way there first: it has its place, and the rest of its group waits for one.
+        for run in sorted(unfinished, key=lambda run: not is_under_way(run)):
             log.info("run %s: taken up in step %s", run.id, run.step)
-            unsent = run.prediction is None and not run.in_flight
+            unsent = not is_under_way(run)
             error: WaveSpeedError | None = None
             if run.own_key:
                 error = KeyNeeded("The server was restarted, and forgot your key.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Container, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Sequence, Set
 from contextlib import aclosing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -46,7 +46,7 @@ class Views:
         self.nsfw: Nsfw = nsfw
         self._left: dict[OpenPage, asyncio.Event] = {}
 
-    def is_covered(self, run: Run, index: int, revealed: frozenset[str] = frozenset()) -> bool:
+    def is_covered(self, run: Run, index: int, revealed: Set[str] = frozenset()) -> bool:
         """Whether the picture's bytes must not reach the browser."""
         if not run.results[index].nsfw or self.nsfw == "show":
             return False
@@ -56,25 +56,29 @@ class Views:
         """Whether a picture stays out of what leaves the page: nobody reveals anything there."""
         return bool(result.nsfw) and self.nsfw != "show"
 
+    def is_hidden(self, path: Path) -> bool:
+        """Whether an input is a flagged result itself: covered like any other. Blocking."""
+        recipe = previews.recipe(path) if self.nsfw != "show" else None
+        return recipe is not None and bool(recipe.nsfw)
+
     async def show(
         self,
         runs: Sequence[Run],
-        revealed: frozenset[str] = frozenset(),
+        revealed: Set[str],
         *,
         watching: bool = True,
         note: str = "",
-        keep: bool = False,
+        older: Sequence[Run] = (),
         tip: Run | None = None,
     ) -> Shown:
         """The page for runs that belong together. The only place that knows the order of the
-        output components. `keep` leaves an older result where it is until there is a new one;
+        output components. The results of `older` runs stay, dimmed, until there are new ones;
         `tip` is the newest version, where an older one is looked at."""
         ages = [(datetime.now(UTC) - run.started_at).total_seconds() for run in runs]
         waits = len(runs) == 1 and not runs[0].is_over and not runs[0].results
         trouble = runs[0].error if len(runs) == 1 else None
         return (
             runs[0].group or runs[0].id if runs else None,
-            revealed,
             pieces.status(
                 runs,
                 ages,
@@ -83,7 +87,7 @@ class Views:
                 watching=watching,
                 note=note,
             ),
-            gr.skip() if keep and waits else await self.stage(runs, revealed, tip),
+            gr.skip() if older and waits else await self.stage(runs, revealed, tip, older=older),
             words.PAUSE
             if is_batch(runs) and any(run.held for run in runs)
             else words.STOP_WATCHING
@@ -95,46 +99,50 @@ class Views:
     async def stage(
         self,
         runs: Sequence[Run],
-        revealed: frozenset[str],
+        revealed: Set[str],
         tip: Run | None = None,
+        *,
+        older: Sequence[Run] = (),
         pack: Path | None = None,
     ) -> str:
         """The pictures of runs, or their errors, or an invitation; of a batch with its archive."""
         if is_batch(runs):
-            flagged = await self._of_flagged(runs)
-            cards = await asyncio.to_thread(self._cards, runs, flagged)
+            cards = await asyncio.to_thread(self._cards, runs, stand_in=True)
             return pieces.batch(runs, cards, pack)
         versions = await self._versions(runs[0]) if runs else []
         line = await self._versions(tip) if tip else versions
         alone = len(runs) == 1 and runs[0].is_over
-        beside = len(newest(await self._runner.group(runs[0]))) if alone else 0
-        return await asyncio.to_thread(self._drawn, runs, revealed, versions, line, beside)
+        beside = len(await self._runner.group(runs[0].group, runs[0].visitor)) if alone else 0
+        return await asyncio.to_thread(self._drawn, runs, revealed, versions, line, beside, older)
 
     def _drawn(
         self,
         runs: Sequence[Run],
-        revealed: frozenset[str],
+        revealed: Set[str],
         versions: list[Run],
         line: list[Run],
         beside: int,
+        older: Sequence[Run],
     ) -> str:
-        shots = [self._shots(run, revealed, versions) for run in runs]
+        shots = [self._shots(run, revealed) for run in runs]
         strip = self._strip(line) if len(runs) == 1 and len(line) > 1 else []
-        pending = ["" if run.is_over else self._pending(run, versions) for run in runs]
+        pending = [self._pending(run, revealed, older[run.number :] or older) for run in runs]
         hides = self.nsfw == "hide"
         return pieces.results(runs, shots, strip, pending, beside=beside, hides=hides)
 
-    def _pending(self, run: Run, versions: list[Run]) -> str:
-        """The picture that is being edited, small; nothing of one that may be covered."""
-        if not _shows_input(run) or _may_be_covered(run, versions):
-            return ""
-        return previews.look(run.pictures[0]).thumb
+    def _pending(self, run: Run, revealed: Set[str], older: Sequence[Run]) -> pieces.Pending:
+        """What stands in the place of a result until it is there: an older one, else the picture
+        that is being edited, small; nothing of one that is covered."""
+        if run.is_over:
+            return pieces.Pending()
+        if older and not self.is_covered(older[0], 0, revealed):
+            return pieces.Pending(older=previews.fitting(older[0].results[0].path))
+        thumb = previews.look(run.pictures[0]).thumb if self._shows_input(run) else ""
+        return pieces.Pending(edited=thumb)
 
-    def _shots(self, run: Run, revealed: frozenset[str], versions: list[Run]) -> list[pieces.Shot]:
+    def _shots(self, run: Run, revealed: Set[str]) -> list[pieces.Shot]:
         """What of each result may be seen; blocking."""
-        # What was edited can be a flagged result itself: it is covered like any other.
-        shows_before = bool(run.results) and not _may_be_covered(run, versions)
-        before = self._before(run) if shows_before else None
+        before = self._before(run) if run.results and self._shows_input(run) else None
         return [
             pieces.Shot(
                 index,
@@ -147,9 +155,10 @@ class Views:
             for covered in [self.is_covered(run, index, revealed)]
         ]
 
+    def _shows_input(self, run: Run) -> bool:
+        return bool(run.pictures) and not self.is_hidden(run.pictures[0])
+
     def _before(self, run: Run) -> previews.Sent | None:
-        if not run.pictures:
-            return None
         changes = run.changes[0] if run.changes else None
         if changes and changes.is_as_it_was:  # Then it need not be prepared once more.
             file = previews.fitting(run.pictures[0])
@@ -159,8 +168,7 @@ class Views:
     def _strip(self, versions: list[Run]) -> list[pieces.Version]:
         """The original, and each version up to this one; blocking."""
         first = versions[0]
-        shows = bool(first.pictures) and first.parent is None
-        original = previews.sent(first.pictures[0]) if shows else None
+        original = previews.sent(first.pictures[0]) if self._shows_input(first) else None
         strip = [pieces.Version(first.id, "original", original.file if original else None, "")]
         for run in versions:
             result = run.results[0] if run.results else None
@@ -172,15 +180,10 @@ class Views:
     async def packed(self, runs: Sequence[Run]) -> Path:
         """An archive of a batch, for whoever asked for it. Raises `Unsaved`."""
         file = previews.place(f"image-edits-{datetime.now(UTC):%Y-%m-%d-%H%M%S}.zip")
-        await asyncio.to_thread(archive, runs, file, covered=self.is_kept_away, by_input=True)
+        await asyncio.to_thread(
+            archive, runs, file, covered=self.is_kept_away, hidden=self.is_hidden, by_input=True
+        )
         return file
-
-    async def _of_flagged(self, runs: Sequence[Run]) -> set[str]:
-        """The ids of those runs that edit a flagged result."""
-        parents = {
-            run.id: await self._runner.get(run.parent, run.visitor) for run in runs if run.parent
-        }
-        return {run_id for run_id, one in parents.items() if one is None or _is_flagged([one])}
 
     async def _versions(self, run: Run) -> list[Run]:
         """The runs that led to this one, oldest first."""
@@ -197,20 +200,12 @@ class Views:
         files = await asyncio.to_thread(self._cards, runs)
         return pieces.history(runs, files, **about)
 
-    def _cards(
-        self, runs: Sequence[Run], hidden: Container[str] | None = None
-    ) -> dict[str, pieces.Card]:
-        """What may be seen of each run's result. Where `hidden` tells whose picture may not be,
-        that picture stands in for a result that is not there."""
+    def _cards(self, runs: Sequence[Run], *, stand_in: bool = False) -> dict[str, pieces.Card]:
+        """What may be seen of each run's result, or, to `stand_in` for it, of what it edits."""
         cards = {}
         for run in runs:
             if not run.results:
-                if (
-                    hidden is not None
-                    and _shows_input(run)
-                    and run.id not in hidden
-                    and previews.look(run.pictures[0]).thumb
-                ):
+                if stand_in and self._shows_input(run) and previews.look(run.pictures[0]).thumb:
                     file = previews.fitting(run.pictures[0], previews.CARD)
                     cards[run.id] = pieces.Card(file, False, "")
                 continue
@@ -221,10 +216,16 @@ class Views:
         return cards
 
     async def look(
-        self, group: str, page: OpenPage, note: str = "", *, keep: bool = False
+        self,
+        group: str,
+        page: OpenPage,
+        revealed: Set[str],
+        note: str = "",
+        *,
+        older: Sequence[Run] = (),
     ) -> AsyncGenerator[Shown]:
         """Watches a group on behalf of an open page, which looks at one at a time: how it is at
-        each change.
+        each change. What is `revealed` can change meanwhile.
 
         Not by Gradio's `cancels`: what a cancelled event sends last can come after what the
         cancelling one showed, and empties the page. Gradio also sends the last output again when
@@ -244,10 +245,11 @@ class Views:
                 known: dict[str, Run] = {}
                 while (changed := await _unless(left, anext(groups, None))) is not None:
                     if not known:  # What ended before a restart is in the store alone.
-                        known = {run.id: run for run in await self._runner.group(changed[0])}
+                        stored = await self._runner.group(group, page[1])
+                        known = {run.id: run for run in stored}
                     known |= {run.id: run for run in changed}
                     runs = newest(known.values())
-                    now = await self.show(runs, note=note, keep=keep)
+                    now = await self.show(runs, revealed, note=note, older=older)
                     if left.is_set():
                         break
                     # All of it: what is the same is nothing on the wire, and cheaper than
@@ -290,12 +292,12 @@ def notes(trouble: Trouble | None) -> Shown:
 
 def nothing() -> Shown:
     """The page stays as it is."""
-    return tuple(gr.skip() for _ in range(8))
+    return tuple(gr.skip() for _ in range(7))
 
 
 def refuse(error: InvalidEdit) -> Shown:
     """Nothing but the note changes: an earlier result stays."""
-    return (*nothing()[:5], *notes(Trouble.of(error)))
+    return (*nothing()[:4], *notes(Trouble.of(error)))
 
 
 async def copies(paths: Sequence[Path]) -> list[str]:
@@ -335,18 +337,3 @@ def linked(draft: Any) -> tuple[str, str | None]:
     return (prompt if isinstance(prompt, str) else "")[:MAX_PROMPT], (
         run if isinstance(run, str) else None
     )
-
-
-def _shows_input(run: Run) -> bool:
-    """Before it has begun nobody has looked yet whether its picture is a flagged result."""
-    return bool(run.pictures and run.began)
-
-
-def _may_be_covered(run: Run, versions: Sequence[Run]) -> bool:
-    """Whether what it edits is a flagged result, or was made by a run that is deleted: nobody
-    knows any more."""
-    return run.parent is not None and (len(versions) < 2 or _is_flagged(versions[-2:-1]))
-
-
-def _is_flagged(runs: Sequence[Run]) -> bool:
-    return any(result.nsfw for run in runs for result in run.results)

@@ -19,7 +19,7 @@
   const tick = () => {
     for (const [name, count] of Object.entries(counts))
       for (const b of all(`#status [data-${name}]`))
-        b.textContent = text(count(parseFloat(b.dataset[name]), since(b, b.dataset[name]))) + (name === "ago" ? " ago" : "");
+        b.textContent = text(count(parseFloat(b.dataset[name]), since(b, b.dataset[name])));
     // How old each of several runs is stands in the status, which is drawn more often than they are.
     const drawn = one("#status .ws-steps"), ages = JSON.parse(drawn?.dataset.ages ?? "{}");
     for (const b of all("#results [data-clock]"))
@@ -70,7 +70,7 @@
     if (event.key === "Escape" && !event.defaultPrevented && !one(".ws-screen")?.open) press("stop");
     const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
     if (step && one(".ws-screen")?.open) turn(step);
-    else if (step && root().classList.contains("ws-show") && !writes(event.target)) another(step);
+    else if (step && root().classList.contains("ws-show") && !writes(event.target) && !event.target.closest?.(".ws-wipe")) another(step);
     if (event.key.toLowerCase() === "b" && !writes(event.target) && !event.ctrlKey && !event.metaKey) root().classList.add("ws-peek");
   }, true);
   document.addEventListener("keyup", (event) => { if (event.key.toLowerCase() === "b") root().classList.remove("ws-peek"); }, true);
@@ -87,6 +87,7 @@
     pair.style.setProperty("--ws-at", `${percent}%`);
     pair.classList.toggle("ws-wiped", percent > 0);
     one(".ws-wipe", pair)?.setAttribute("aria-valuenow", percent);
+    wiped.set(pair.closest("[data-tile]")?.dataset.tile, share);
   };
   let held = null;
   const drag = (event) => {
@@ -125,7 +126,39 @@
     cards[Math.min(cards.length - 1, Math.max(0, shown + step))]?.click();
   };
 
+  // --- Each change of one variant draws all of them anew: what was opened, compared or in focus
+  // stays so.
+  const opened = new Set(), wiped = new Map();
+  let focused = null;
+  const section = (element) => element.closest?.("#results .ws-many [data-tile]");
+  const stops = (section) => all("a, button, summary, [tabindex]", section);
+  document.addEventListener("toggle", ({ target }) => {
+    const tile = target.isConnected && section(target);
+    if (tile) opened[target.open ? "add" : "delete"](tile.dataset.tile);
+  }, true);
+  document.addEventListener("focusin", ({ target }) => {
+    const tile = section(target);
+    focused = tile ? { tile: tile.dataset.tile, at: stops(tile).indexOf(target) } : null;
+  });
+  document.addEventListener("pointerdown", () => { focused = null; }, true);
+  new MutationObserver(() => {
+    for (const section of all("#results .ws-many [data-tile]")) {
+      const tile = section.dataset.tile, pair = one("[data-compare]", section);
+      if (opened.has(tile)) for (const details of all("details", section)) details.open = true;
+      if (wiped.get(tile) && pair && !one(".ws-wiped", section)) wipe(pair, wiped.get(tile));
+      if (focused?.tile === tile && document.activeElement === document.body) stops(section)[focused.at]?.focus({ preventScroll: true });
+    }
+  }).observe(document.getElementById("results"), { childList: true, subtree: true });
+
   // --- Small things that need no server
+  const toClipboard = async (words) => {
+    if (navigator.clipboard) return navigator.clipboard.writeText(words);
+    // Without https, on another machine of the house, a browser has no other way than this one.
+    const field = document.body.appendChild(Object.assign(document.createElement("textarea"), { value: words }));
+    field.select();
+    document.execCommand("copy");
+    field.remove();
+  };
   const say = (words, add) => {
     const field = one("#prompt textarea");
     const value = add ? `${field.value.trimEnd()}${field.value.trim() ? " " : ""}${words}` : words;
@@ -147,7 +180,7 @@
     } else if (event.target.matches(".ws-screen")) event.target.close();
     else if ((button = found("[data-copy], [data-link]"))) {
       const { copy, link } = button.dataset;
-      await navigator.clipboard.writeText(copy ?? new URL(link, location.href).href);
+      await toClipboard(copy ?? new URL(link, location.href).href);
       button.classList.add("ws-copied");
       setTimeout(() => button.classList.remove("ws-copied"), 1500);
     }
