@@ -14,6 +14,7 @@ test: .venv/test
 	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 screenshots: .venv/test
+	$(BIN)/python -m tests.chromium
 	$(BIN)/python -m tests.screenshots
 
 bench: .venv/test

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -103,10 +103,8 @@ def _run(environment: dict[str, str], log_file: str) -> None:
     os.environ.clear()
     os.environ.update(environment)
     app = importlib.import_module("app")
-    try:
+    with suppress(KeyboardInterrupt):
         app.main(app.from_environment(os.environ))
-    except KeyboardInterrupt:
-        pass
 
 
 def _wait_for(app: App, pause: float) -> None:

@@ -38,6 +38,7 @@ class Service:
         self.price, self.deletes = 0.02, True
         self.fails = 0  # So many of the next tasks end badly.
         self.failed: set[str] = set()
+        self.error = "the picture is too dark"
         self.under_way = 0  # The most tasks that were under way at once.
         self.breaches: list[str] = []
         self.keys: list[tuple[str, str]] = []
@@ -56,7 +57,7 @@ class Service:
         done = age >= self.seconds
         status = "completed" if done else "processing" if age > self.seconds / 3 else "created"
         flags = [] if self.nsfw is None else [self.nsfw]
-        error = "the picture is too dark" if done and task_id in self.failed else ""
+        error = self.error if done and task_id in self.failed else ""
         status, done = ("failed", False) if error else (status, done)
         return {
             "id": task_id,

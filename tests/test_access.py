@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from tests.apps import App
-from tests.visits import ask, tab, visit
+from tests.conftest import PHOTOS
+from tests.visits import ask, drop, tab, visit
 
 # What axe finds in Gradio's own chrome, and we can't mend: rule, and where.
 GRADIOS_OWN = {
@@ -60,6 +62,41 @@ def test_axe_finds_nothing_in_any_state(app: App, browser: Browser, theme: str) 
             if page.locator(".ws-details summary").count():
                 page.locator(".ws-details summary").click()
             assert found(page) == [], prompt
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_where_there_are_several(
+    app: App, browser: Browser, theme: str, tmp_path: Path
+) -> None:
+    with visit(browser, f"{app.url}/?__theme={theme}") as page:
+        ask(page, "sepia")
+        expect(page.locator("#results .ws-after")).to_have_count(1)
+        page.get_by_label("2", exact=True).check()
+        page.locator("#edit").click()
+        expect(page.locator("#results .ws-after")).to_have_count(2)
+        expect(page.locator("#history li.ws-card")).to_have_count(3)
+        page.get_by_role("button", name="Export").click()
+        expect(page.locator("#exported a")).to_have_count(2)
+        assert found(page) == [], "variants, and an export"
+        page.locator(".ws-tile").first.hover()
+        page.get_by_role("button", name="Full screen").first.click()
+        expect(page.get_by_role("dialog", name="Full screen")).to_be_visible()
+        assert found(page) == [], "full screen"
+        page.keyboard.press("Escape")
+
+        page.get_by_label("Clear").first.click()
+        fake = tmp_path / "holiday.jpg"
+        fake.write_text("this is no picture")
+        drop(page, PHOTOS / "coffee.jpg", PHOTOS / "rocket.jpg", fake)
+        expect(page.locator("#strip .ws-note")).to_be_visible()
+        page.get_by_label("Each picture on its own").check()
+        page.locator("#edit").click()
+        expect(page.locator("#status")).to_contain_text("2 of 3 done, 1 failed.")
+        expect(page.get_by_role("button", name="Download all")).to_be_visible()
+        assert found(page) == [], "each on its own"
+        with tab(page.context, f"{app.url}/?show=1&__theme={theme}") as stage:
+            expect(stage.locator("#results .ws-tile-done")).to_have_count(2)
+            assert found(stage) == [], "before an audience"
 
 
 def test_everything_can_be_reached_by_keyboard_and_is_seen_in_focus(
@@ -141,6 +178,16 @@ def test_nothing_is_wider_than_the_screen_in_any_state(
             page.wait_for_timeout(300)
             wide = page.evaluate("document.documentElement.scrollWidth")
             assert wide <= width, f"{prompt}: {wide}"
+        for prompt, seen in (
+            ("warm [[slow]]", "#status .ws-run"),
+            ("warm [[nsfw]]", "#results .ws-cover"),
+            ("warm [[fail]]", "#results .ws-problem"),
+        ):
+            page.locator("#prompt textarea").fill(prompt)
+            page.locator("#edit").click()
+            expect(page.locator(seen)).to_be_visible()
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, prompt
+            expect(page.locator("#edit")).to_be_visible()
         page.locator("#prompt textarea").fill("warm")
         page.get_by_label("4", exact=True).check()
         page.locator("#edit").click()

@@ -157,6 +157,7 @@ def test_kill_9_in_the_middle_of_a_batch_loses_nothing_and_sends_nothing_twice(
                 # Gradio loads the page again as soon as it reaches the server.
                 is_done(page, 6)
     assert len(service.submissions) == 6
+    assert service.under_way <= 2  # The restart, too, knows what is there already.
     assert not service.breaches
 
 

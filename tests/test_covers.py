@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import re
+from base64 import b64decode
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 
 import httpx
 import pytest
 from gradio_client import Client, handle_file
+from PIL import Image
 from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.apps import App, served
 from tests.conftest import PHOTOS
-from tests.visits import ask, tab, visit
+from tests.service import KEY, Service, running
+from tests.visits import ask, drop, listening, streamed, tab, visit
 
 
 def originals(app: App) -> set[bytes]:
@@ -103,8 +107,6 @@ def test_what_goes_on_from_a_flagged_picture_keeps_it_covered(app: App, browser:
 def test_a_picture_that_was_not_checked_is_told_as_not_checked(
     browser: Browser, tmp_path: Path
 ) -> None:
-    from tests.service import KEY, Service, running
-
     with running(Service(seconds=0.3, nsfw=None)) as url:
         settings = {"WAVESPEED_API_KEY": KEY, "WAVESPEED_BASE_URL": url}
         with served(tmp_path, **settings) as app, visit(browser, app.url) as page:
@@ -164,6 +166,10 @@ def test_before_an_audience_covers_stay_and_money_and_keys_are_away(
             stage.locator("h1").click()
             stage.keyboard.press("ArrowRight")
             expect(stage.locator("#results .ws-after")).to_have_attribute("alt", "Result: sepia")
+            handle = stage.get_by_role("slider", name="Compare with the picture before")
+            handle.press("ArrowRight")  # Compares, and does not turn over.
+            expect(handle).to_have_attribute("aria-valuenow", "5")
+            stage.locator("h1").click()
             stage.keyboard.press("ArrowLeft")
             expect(stage.locator("#results .ws-cover")).to_be_visible()
 
@@ -174,3 +180,82 @@ def test_a_visitor_can_not_fetch_files_that_the_page_did_not_name(app: App) -> N
         answer = httpx.get(f"{app.url}/gradio_api/file={file}")
         assert answer.status_code in (403, 404), file
         assert not re.search(r"Traceback|File \"", answer.text)
+
+
+def test_what_was_made_of_a_deleted_flagged_picture_keeps_it_covered(
+    app: App, browser: Browser, tmp_path: Path
+) -> None:
+    with visit(browser, app.url) as page:
+        flagged(page, "cool [[nsfw]]")
+        secret = next(iter((app.log_file.parent / "data").rglob("*cool-nsfw*.png"))).read_bytes()
+        page.get_by_role("button", name="Show anyway").click()
+        page.locator("#results").get_by_role("button", name="Use as input").click()
+        expect(page.locator("#strip .ws-cover")).to_be_visible()
+        page.locator("#prompt textarea").fill("invert")
+        page.locator("#edit").click()
+        expect(page.locator("#results .ws-after")).to_have_attribute("alt", "Result: invert")
+        cards = page.locator("#history li.ws-card")
+        expect(cards).to_have_count(2)
+        cards.last.get_by_text("Delete", exact=True).click()
+        cards.last.get_by_role("button", name="Delete it here").click()
+        expect(cards).to_have_count(1)
+
+        with everything_received(page) as received:
+            page.reload()
+            expect(page.locator("#strip .ws-cover")).to_be_visible()
+            expect(page.locator("#results .ws-after")).to_be_visible()
+            expect(page.get_by_role("slider")).to_have_count(0)
+            page.get_by_role("button", name="Export").click()
+            links = page.locator("#exported a")
+            expect(links).to_have_count(2)
+            for link in links.all():
+                with page.expect_download() as download:
+                    link.click()
+                received.append(download.value.path().read_bytes())
+        assert not [body for body in received if secret[2000:2200] in body]
+        assert b"Flagged, left out" in received[-1]
+
+
+def test_a_variant_that_was_shown_stays_so_while_others_come_and_can_be_covered_again(
+    browser: Browser, tmp_path: Path
+) -> None:
+    service = Service(seconds=2.5, nsfw=True)
+    with running(service) as url:
+        settings = {"WAVESPEED_API_KEY": KEY, "WAVESPEED_BASE_URL": url}
+        with served(tmp_path, **settings) as app, visit(browser, app.url) as page:
+            drop(page, PHOTOS / "coffee.jpg")
+            page.locator("#prompt textarea").fill("grey")
+            page.get_by_label("3", exact=True).check()
+            page.locator("#edit").click()
+            page.get_by_role("button", name="Show anyway").first.click()
+            expect(page.locator("#results .ws-after")).to_have_count(1)
+            expect(page.locator("#status")).to_contain_text("3 done.")
+            expect(page.locator("#results .ws-after")).to_have_count(1)
+            expect(page.locator("#results .ws-cover")).to_have_count(2)
+            page.get_by_role("button", name="Cover again").click()
+            expect(page.locator("#results .ws-cover")).to_have_count(3)
+            page.locator("#history [data-do=open]").first.click()  # And it is not shown elsewhere.
+            expect(page.locator("#results .ws-cover")).to_have_count(1)
+
+
+def test_nothing_of_a_covered_picture_comes_beside_the_files_either(
+    app: App, browser: Browser
+) -> None:
+    with listening(browser, app.url) as page:
+        drop(page, PHOTOS / "coffee.jpg")
+        expect(page.locator("#strip img")).to_have_count(1)
+        before = pictures_told(page)
+        page.locator("#prompt textarea").fill("warm [[nsfw]]")
+        page.locator("#edit").click()
+        expect(page.locator("#results .ws-cover")).to_be_visible()
+        expect(page.locator("#history .ws-cover")).to_be_visible()
+        after = pictures_told(page)
+        assert before < after, "nothing was listened to"
+        assert all(max(size) <= 12 for _, size in after - before)
+
+
+def pictures_told(page: Page) -> set[tuple[str, tuple[int, int]]]:
+    """All pictures that came as text, with their sizes."""
+    found = set(re.findall(r"data:image/[a-z]+;base64,[A-Za-z0-9+/=]+", streamed(page)))
+    sizes = {uri: Image.open(BytesIO(b64decode(uri.split(",")[1]))).size for uri in found}
+    return set(sizes.items())

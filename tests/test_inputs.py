@@ -43,7 +43,7 @@ def test_each_picture_has_a_number_a_part_and_what_will_be_sent(page: Page, tmp_
     slots = page.locator("#strip .ws-slot")
     expect(slots.nth(0)).to_contain_text("1 Edited")
     expect(slots.nth(1)).to_contain_text("2 Reference")
-    told = page.locator("#strip .ws-sent li")
+    told = page.locator("#strip .ws-sent")
     expect(told.nth(0)).to_have_text("600×400, 105 kB")
     expect(told.nth(1)).to_contain_text("HEIC to JPEG")
     expect(told.nth(1)).to_contain_text("location removed")

@@ -172,6 +172,7 @@ MAY: dict[str, set[str]] = {
     },
     "studio.scripts": {
         "wavespeed",
+        "images",
         "studio.account",
         "studio.previews",
         "studio.problems",

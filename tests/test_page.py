@@ -16,7 +16,7 @@ from tests import chromium
 from tests.apps import App, served
 from tests.conftest import PHOTOS
 from tests.service import KEY, Service, running
-from tests.visits import ask, drop, visit
+from tests.visits import ask, drop, listening, visit
 
 
 @pytest.fixture
@@ -319,3 +319,37 @@ def test_no_chromium_but_the_machines_own_is_needed() -> None:
     path = chromium.find()
     assert path
     assert subprocess.run([path, "--version"], capture_output=True).returncode == 0
+
+
+def test_what_ticks_needs_no_traffic(browser: Browser, tmp_path: Path) -> None:
+    service = Service(seconds=6.0)
+    with running(service) as url:
+        settings = {"WAVESPEED_API_KEY": KEY, "WAVESPEED_BASE_URL": url}
+        with served(tmp_path, **settings) as app, listening(browser, app.url) as page:
+            ask(page, "grey")
+            ticking = page.locator("#status .ws-run", has_text="Process").locator("b")
+            expect(ticking).to_be_visible()
+            asked: list[str] = []
+            page.on("request", lambda request: asked.append(request.url))
+            looks, came = len(service.looks), page.evaluate("window.streamed.length")
+            told = set()
+            for _ in range(15):
+                told.add(ticking.inner_text())
+                page.wait_for_timeout(100)
+            came = page.evaluate("window.streamed.length") - came
+            assert len(told) >= 8
+            assert came <= len(service.looks) - looks + 1  # When it was last heard of is news.
+            assert not asked
+
+
+def test_a_picture_is_taken_with_the_camera(app: App, browser: Browser) -> None:
+    with visit(browser, app.url) as page:
+        page.context.grant_permissions(["camera"])
+        inputs = page.locator("#inputs")
+        for name in ("Capture from camera", "Take a picture"):  # The first, and one more.
+            inputs.get_by_role("button", name=name).click()
+            inputs.get_by_role("button", name="Click to Access Webcam").click()
+            expect(inputs.locator("video")).to_be_in_viewport(ratio=1)
+            inputs.get_by_role("button", name="capture photo").click()
+            expect(inputs.locator("video")).to_have_count(0)
+        expect(page.locator("#strip .ws-pick")).to_have_count(2)

@@ -29,8 +29,6 @@ EACH = 5
 AT_PAGE, *SCRIPTS = (f"visitor {number}" for number in range(10))
 FORGETFUL = "visitor without cookies"
 EDITS = EACH * (len(SCRIPTS) + 1)
-# Of the page's pictures two at a time (WAVESPEED_PARALLEL); of the others nothing is sent yet.
-UNDER_WAY = EDITS - EACH + 2
 COLOURS = {who: 20 * number for number, who in enumerate([AT_PAGE, *SCRIPTS, FORGETFUL], 1)}
 
 
@@ -47,6 +45,7 @@ class Replicas:
     def start(self, name: str) -> None:
         (self.folder / name).mkdir(exist_ok=True)
         settings = {"WAVESPEED_API_KEY": KEY, "WAVESPEED_BASE_URL": self.service.api_url}
+        settings |= {"WAVESPEED_PARALLEL": str(EACH)}  # Of the page's pictures all at once, too.
         app = served(self.folder / name, port=self.ports[name], **settings)
         self.apps[name] = self.stack.enter_context(app)
 
@@ -168,8 +167,8 @@ def test_fifty_edits_outlive_a_killed_replica_and_each_visitor_stays_at_its_own(
         def watched() -> int:
             return len({path for path, _ in service.keys if path.endswith("/result")} - seen)
 
-        until(lambda: watched() == UNDER_WAY, lambda: f"{watched()} edits are under way")
-        assert len(service.submissions) - before == UNDER_WAY
+        until(lambda: watched() == EDITS, lambda: f"{watched()} edits are under way")
+        assert len(service.submissions) - before == EDITS
 
         replicas.kill(victim)
         assert answers(url, victim) == {502}

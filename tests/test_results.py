@@ -9,9 +9,12 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.apps import App
+from tests.apps import App, served
 from tests.conftest import PHOTOS
-from tests.visits import ask, visit
+from tests.service import KEY, Service, running
+from tests.visits import ask, drop, tab, visit
+
+HOSTILE = "<img src=x onerror=window.hit=1> ${window.hit=2} {{value}} \\x"
 
 
 @pytest.fixture
@@ -167,8 +170,6 @@ def test_variants_stand_side_by_side_and_one_that_fails_leaves_the_others(page: 
 
 
 def ask_for(page: Page, variants: str, prompt: str) -> None:
-    from tests.visits import drop
-
     drop(page, PHOTOS / "coffee.jpg")
     page.locator("#prompt textarea").fill(prompt)
     page.get_by_label(variants, exact=True).check()
@@ -203,3 +204,79 @@ def test_the_focus_goes_to_the_result_unless_its_person_writes_on(page: Page) ->
     page.keyboard.type(" and more")
     expect(page.locator("#results .ws-after")).to_have_attribute("alt", re.compile("Result: warm"))
     expect(page.locator("#prompt textarea")).to_be_focused()
+
+
+def test_new_variants_show_the_old_result_pale_until_they_are_there(page: Page) -> None:
+    made(page, "sepia")
+    old = page.locator("#results .ws-after").get_attribute("src") or ""
+    page.locator("#prompt textarea").fill("warm [[slow]]")
+    page.get_by_label("2", exact=True).check()
+    page.locator("#edit").click()
+    stand_ins = page.locator("#results .ws-tile .ws-older")
+    expect(stand_ins).to_have_count(2)
+    for picture in stand_ins.all():
+        expect(picture).to_have_attribute("src", old)
+        expect(picture).to_have_css("opacity", "0.35")
+
+
+def test_after_a_failure_the_next_edit_takes_its_place_at_once(page: Page) -> None:
+    ask(page, "sepia [[fail]]")
+    expect(page.locator(".ws-problem")).to_be_visible()
+    page.locator("#prompt textarea").fill("warm [[slow]]")
+    page.locator("#edit").click()
+    expect(page.locator("#results .ws-pending")).to_be_visible()
+    expect(page.locator(".ws-problem")).to_have_count(0)
+
+
+def test_a_variant_that_fails_leaves_the_others_and_what_is_read_of_it_stays_open(
+    browser: Browser, tmp_path: Path
+) -> None:
+    service = Service(seconds=2.5)
+    service.fails, service.error = 1, HOSTILE
+    with running(service) as url:
+        settings = {"WAVESPEED_API_KEY": KEY, "WAVESPEED_BASE_URL": url}
+        with served(tmp_path, **settings) as app, visit(browser, app.url) as page:
+            ask_for(page, "3", "sepia")
+            problem = page.locator(".ws-tile .ws-problem")
+            expect(problem).to_contain_text(f"WaveSpeed says: {HOSTILE}")
+            problem.locator("summary").click()
+            expect(page.locator("#status")).to_contain_text("2 done, 1 failed.")
+            expect(page.locator("#results .ws-after")).to_have_count(2)
+            expect(problem).to_have_count(1)
+            expect(problem.locator("pre")).to_be_visible()
+            expect(problem.get_by_role("button", name="Try again $0.02")).to_be_visible()
+            expect(page.locator("#session")).to_contain_text("3 edits, $0.06")
+            assert page.evaluate("window.hit") is None
+            # The one alone, and back.
+            page.locator(".ws-tile").nth(2).get_by_role("button", name="Details").click()
+            expect(page.locator("#results .ws-times")).to_be_visible()
+            expect(page.locator("#results .ws-after")).to_have_count(1)
+            page.get_by_role("button", name="All 3 of these").click()
+            expect(page.locator("#results .ws-after")).to_have_count(2)
+    assert not service.breaches
+
+
+def test_a_link_to_one_of_several_shows_that_one(app: App, page: Page) -> None:
+    ask_for(page, "2", "sepia")
+    expect(page.locator("#results .ws-after")).to_have_count(2)
+    cards = page.locator("#history [data-do=open]")
+    expect(cards).to_have_count(2)
+    for card in cards.all():
+        link = f"{app.url}/?run={card.get_attribute('data-run')}"
+        with tab(page.context, link) as other:
+            expect(other.locator("#results .ws-after")).to_have_count(1)
+            other.get_by_role("button", name="All 2 of these").click()
+            expect(other.locator("#results .ws-after")).to_have_count(2)
+
+
+def test_copying_needs_no_https(page: Page) -> None:
+    page.evaluate(
+        """() => {
+            Object.defineProperty(navigator, "clipboard", { value: undefined });
+            document.addEventListener("copy", () => { window.copied = `${getSelection()}`; });
+        }"""
+    )
+    made(page, "sepia")
+    page.get_by_role("button", name="Copy link", exact=True).click()
+    expect(page.locator(".ws-copied")).to_be_visible()
+    assert page.evaluate("window.copied").startswith("http")

@@ -18,6 +18,7 @@ from tests.conftest import KEY, QUICK, patient
 from wavespeed import AmbiguousSubmit, AsyncClient, Edit, Submitting
 from wavespeed.sandbox import Sandbox
 from wavespeed.studio import problems, words
+from wavespeed.studio.board import Board
 from wavespeed.studio.driver import Limits
 from wavespeed.studio.errors import NoPicture, Unsaved
 from wavespeed.studio.log import Redact
@@ -740,3 +741,53 @@ async def test_a_result_that_is_edited_on_knows_its_parent(runner: Runner, edit:
     second = Edit("sepia", (first.results[0].path,))
     assert (await runner.finished(runner.start(second, ME).id)).parent == first.id
     assert (await runner.finished(runner.start(second, YOU).id)).parent is None
+
+
+async def test_what_failed_is_tried_again_once_however_often_it_was_pressed(
+    runner: Runner, sandbox: Sandbox, photo: Path
+) -> None:
+    runs = runner.start_group([Edit("warm [[fail]]", (photo,))] * 2, ME, batch=True)
+    failed = [await runner.finished(run.id) for run in runs]
+    before = len(sandbox.calls("submit"))
+    for run in failed + failed:  # The second press looked before the first had changed anything.
+        runner.repeat(run, None, 0.02)
+    again = await runner.group(runs[0].group, ME)  # Not in the store yet.
+    assert [run.attempt for run in again] == [1, 1]
+    for run in again:
+        await runner.finished(run.id)
+    assert len(sandbox.calls("submit")) - before == 2
+
+
+async def test_what_was_paused_goes_on_under_the_key_that_it_began_with(
+    client: AsyncClient, base_url: str, store: Store, edit: Edit, tmp_path: Path
+) -> None:
+    runner = Runner(client, store, tmp_path, Limits(parallel=1))
+    first, second = runner.start_group([edit] * 2, ME, batch=True)
+    await runner.stop(second.id)
+    async with AsyncClient(f"{KEY}-of-a-visitor", base_url=base_url, pace=QUICK) as own:
+        await runner.resume(second.id, ME, own)  # Its visitor has entered one meanwhile.
+        ended = await runner.finished(second.id)
+    assert (ended.state, ended.own_key) == ("done", False)
+    await runner.finished(first.id)
+    await runner.close()
+
+
+async def test_of_many_changes_the_last_is_told_and_the_end_at_once() -> None:
+    board, told = Board(), []
+    run = Run(id="r", visitor=ME, edit=None, started_at=datetime.now(UTC))
+
+    async def watch() -> None:
+        async with aclosing(board.watch_group("r", lambda: 60.0)) as groups:
+            async for (now,) in groups:
+                told.append(now.at)
+
+    board.publish(run)
+    watching = asyncio.create_task(watch())
+    for at in (1.0, 2.0, 3.0):
+        await asyncio.sleep(0)
+        board.publish(replace(run, at=at))
+    await asyncio.sleep(0)
+    board.publish(replace(run, at=4.0, state="done"))
+    async with asyncio.timeout(10):
+        await watching
+    assert told == [0.0, 4.0]

@@ -44,3 +44,40 @@ def ask(page: Page, prompt: str, *files: Path) -> None:
     drop(page, *(files or (PHOTOS / "coffee.jpg",)))
     page.locator("#prompt textarea").fill(prompt)
     page.locator("#edit").click()
+
+
+@contextmanager
+def listening(browser: Browser, url: str) -> Iterator[Page]:
+    """A fresh visitor's page that keeps all that the server streams to it, see `streamed`."""
+    context = browser.new_context(viewport={"width": 1440, "height": 900}, reduced_motion="reduce")
+    context.add_init_script(
+        """
+        window.streamed = [];
+        const ask = window.fetch;
+        window.fetch = async (...asked) => {
+            const answer = await ask(...asked);
+            if (answer.headers.get("content-type")?.includes("event-stream")) {
+                const reader = answer.clone().body.pipeThrough(new TextDecoderStream()).getReader();
+                const read = async () => {
+                    for (let part; !(part = await reader.read()).done;) window.streamed.push(part.value);
+                };
+                read().catch(() => {});
+            }
+            return answer;
+        };
+        window.EventSource = class extends EventSource {
+            constructor(...asked) {
+                super(...asked);
+                this.addEventListener("message", (event) => window.streamed.push(event.data));
+            }
+        };
+        """  # noqa: E501 - JavaScript
+    )
+    with tab(context, url) as page:
+        yield page
+    context.close()
+
+
+def streamed(page: Page) -> str:
+    """What was streamed to the page so far; slashes may be escaped in it."""
+    return str(page.evaluate("window.streamed.join('')")).replace("\\/", "/")

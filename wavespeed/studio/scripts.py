@@ -7,7 +7,7 @@ import asyncio
 import json
 from base64 import b64decode
 from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from pathlib import Path
 from typing import Any, TypeVar, cast
 from urllib.parse import unquote, urlsplit
@@ -15,7 +15,8 @@ from urllib.parse import unquote, urlsplit
 import gradio as gr
 from gradio.utils import get_upload_folder, is_in_or_equal
 
-from wavespeed import MAX_IMAGES, Edit, InvalidEdit
+from wavespeed import MAX_IMAGES, Edit, InvalidEdit, WaveSpeedError
+from wavespeed.images import MAX_FILE_BYTES
 
 from . import previews, problems, words
 from .account import Account
@@ -27,6 +28,8 @@ from .visitors import ClientOf
 SCRIPTS = "scripts"  # The visitor that all callers of the API are.
 KEY_HEADER = "x-wavespeed-key"
 FILE_ROUTE = "/gradio_api/file="
+MAX_URI = MAX_FILE_BYTES * 4 // 3 + 100
+"""Characters of a data: URI."""
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 
 
@@ -103,9 +106,9 @@ class Scripts:
         self, images: list[str], prompt: str, request: gr.Request | None = None
     ) -> tuple[gr.FileData, str]:
         """Edits a picture as the prompt says, with the image model openai/gpt-image-1-mini/edit.
-        Takes about 10 to 60 seconds, and costs 0.02 USD once it is accepted. An error says whether
-        it cost money; never repeat a call whose error says that this is not known. The first
-        picture is edited, the others are references, which the prompt can name "image 2",
+        Takes about 10 to 60 seconds, and costs some 0.02 USD once it is accepted. An error says
+        whether it cost money; never repeat a call whose error says that this is not known. The
+        first picture is edited, the others are references, which the prompt can name "image 2",
         "image 3" and "image 4".
 
         Parameters:
@@ -132,7 +135,11 @@ class Scripts:
         except InvalidEdit as error:
             message = f"{error} {words.NOTHING_SPENT} {words.CHANGE_IT}"
             raise gr.Error(message, title=str(error), print_exception=False) from error
-        return self._runner.start(wanted, SCRIPTS, client, self._account.price_usd)
+        price = self._account.price_usd
+        if client is not None:
+            with suppress(WaveSpeedError):  # What is wrong with the key, the run itself will say.
+                price = await self._account.price(client)
+        return self._runner.start(wanted, SCRIPTS, client, price)
 
 
 async def to_the_end(runner: Runner, run: Run) -> tuple[list[gr.FileData], dict[str, Any]]:
@@ -168,16 +175,20 @@ def received(image: object) -> Path | str:
     path = image.get("path") if isinstance(image, dict) else getattr(image, "path", image)
     if isinstance(path, str) and path.startswith("data:"):
         return _decoded(path)
-    if isinstance(path, str) and FILE_ROUTE in path:
-        path = unquote(urlsplit(path).path.partition(FILE_ROUTE)[2])
-    if isinstance(path, str) and path.startswith("https://"):
-        return path
-    if isinstance(path, str) and is_in_or_equal(path, get_upload_folder()):
-        return Path(path)
+    if isinstance(path, str):
+        # Another page of Gradio's has such addresses too; what it serves is not here.
+        route, _, named = path.partition(FILE_ROUTE)
+        here = Path(unquote(urlsplit(named).path) if named else path)
+        if is_in_or_equal(here, get_upload_folder()) and (here.is_file() or not route):
+            return here
+        if path.startswith("https://"):
+            return path
     raise InvalidEdit("A picture has to be a file uploaded here, an https address or a data: URI.")
 
 
 def _decoded(uri: str) -> Path:
+    if len(uri) > MAX_URI:
+        raise InvalidEdit("A data: URI may hold 50 MB.")
     kind, _, content = uri.partition(",")
     file = previews.place("picture")
     try:
