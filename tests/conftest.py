@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -92,7 +91,7 @@ def edit(photo: Path) -> Edit:
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     """The page as `make run` starts it without a key, over its sandbox; each test comes as a
     visitor of its own. A start costs seconds, so that the files share one."""
-    with served(tmp_path_factory.mktemp("app"), python=sys.executable) as app:
+    with served(tmp_path_factory.mktemp("app")) as app:
         yield app
 
 

@@ -57,6 +57,7 @@ def main_states(browser: Browser, url: str, theme: str) -> None:
     take(page, f"failed-{theme}")
     page.get_by_label("4", exact=True).check()
     edit(page, "Watercolour painting, pastel", ".ws-tile:nth-child(4) .ws-after")
+    expect(page.locator("#history li.ws-card")).to_have_count(7)
     take(page, f"variants-{theme}")
     page.get_by_role("button", name="Clear").click()
     files = [PHOTOS / f"{name}.jpg" for name in ("coffee", "rocket", "chelsea", "astronaut")] * 3

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
-import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
@@ -40,14 +38,27 @@ def _is_in(page: Page, target: str, where: str) -> bool:
     return bool(page.locator(target).first.evaluate(f"element => !!element.closest('{where}')"))
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_axe_finds_nothing_in_any_state(app: App, browser: Browser, theme: str) -> None:
-    with visit(browser, f"{app.url}/?__theme={theme}") as page:
+def looked_at(page: Page, state: str) -> None:
+    """What is true in each state: nothing is wider than the screen, and axe finds nothing."""
+    for width in (390, 1024, 1440):
+        page.set_viewport_size({"width": width, "height": 900})
+        wide = page.evaluate("document.documentElement.scrollWidth")
+        assert wide <= width, f"{state}: {wide}"
+    for theme in ("light", "dark"):
+        page.evaluate("dark => document.body.classList.toggle('dark', dark)", theme == "dark")
         page.wait_for_timeout(300)
-        assert found(page) == [], "empty"
+        assert found(page) == [], f"{state}, {theme}"
+
+
+def test_an_edit_fits_and_is_accessible_in_any_state_in_both_themes(
+    app: App, browser: Browser
+) -> None:
+    with visit(browser, app.url) as page:
+        page.wait_for_timeout(300)
+        looked_at(page, "empty")
         ask(page, "sepia [[slow]]")
         expect(page.locator("#status .ws-run", has_text="Process")).to_be_visible()
-        assert found(page) == [], "busy"
+        looked_at(page, "busy")
         page.locator("#stop").click()
         for prompt, seen in (
             ("sepia", ".ws-after"),
@@ -61,27 +72,26 @@ def test_axe_finds_nothing_in_any_state(app: App, browser: Browser, theme: str) 
             page.wait_for_timeout(300)
             if page.locator(".ws-details summary").count():
                 page.locator(".ws-details summary").click()
-            assert found(page) == [], prompt
+            looked_at(page, prompt)
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_axe_finds_nothing_where_there_are_several(
-    app: App, browser: Browser, theme: str, tmp_path: Path
+def test_several_fit_and_are_accessible_in_both_themes(
+    app: App, browser: Browser, tmp_path: Path
 ) -> None:
-    with visit(browser, f"{app.url}/?__theme={theme}") as page:
+    with visit(browser, app.url) as page:
         ask(page, "sepia")
         expect(page.locator("#results .ws-after")).to_have_count(1)
-        page.get_by_label("2", exact=True).check()
+        page.get_by_label("4", exact=True).check()
         page.locator("#edit").click()
-        expect(page.locator("#results .ws-after")).to_have_count(2)
-        expect(page.locator("#history li.ws-card")).to_have_count(3)
+        expect(page.locator("#results .ws-after")).to_have_count(4)
+        expect(page.locator("#history li.ws-card")).to_have_count(5)
         page.get_by_role("button", name="Export").click()
         expect(page.locator("#exported a")).to_have_count(2)
-        assert found(page) == [], "variants, and an export"
+        looked_at(page, "variants, and an export")
         page.locator(".ws-tile").first.hover()
         page.get_by_role("button", name="Full screen").first.click()
         expect(page.get_by_role("dialog", name="Full screen")).to_be_visible()
-        assert found(page) == [], "full screen"
+        looked_at(page, "full screen")
         page.keyboard.press("Escape")
 
         page.get_by_label("Clear").first.click()
@@ -93,10 +103,10 @@ def test_axe_finds_nothing_where_there_are_several(
         page.locator("#edit").click()
         expect(page.locator("#status")).to_contain_text("2 of 3 done, 1 failed.")
         expect(page.get_by_role("button", name="Download all")).to_be_visible()
-        assert found(page) == [], "each on its own"
-        with tab(page.context, f"{app.url}/?show=1&__theme={theme}") as stage:
+        looked_at(page, "each on its own")
+        with tab(page.context, f"{app.url}/?show=1") as stage:
             expect(stage.locator("#results .ws-tile-done")).to_have_count(2)
-            assert found(stage) == [], "before an audience"
+            looked_at(stage, "before an audience")
 
 
 def test_everything_can_be_reached_by_keyboard_and_is_seen_in_focus(
@@ -165,41 +175,12 @@ def test_the_status_is_read_out_and_every_field_has_a_name(app: App, browser: Br
         expect(picture).to_be_visible()
 
 
-@pytest.mark.parametrize("width", [390, 1024])
-def test_nothing_is_wider_than_the_screen_in_any_state(
-    app: App, browser: Browser, width: int
-) -> None:
-    context = browser.new_context(viewport={"width": width, "height": 844})
+def test_on_a_phone_the_button_stays_within_the_thumbs_reach(app: App, browser: Browser) -> None:
+    context = browser.new_context(viewport={"width": 390, "height": 844})
     with tab(context, app.url) as page:
-        for prompt, seen in ((None, ".ws-examples"), ("sepia", ".ws-after")):
-            if prompt:
-                ask(page, prompt)
-            expect(page.locator(f"#results {seen}")).to_be_visible()
-            page.wait_for_timeout(300)
-            wide = page.evaluate("document.documentElement.scrollWidth")
-            assert wide <= width, f"{prompt}: {wide}"
-        for prompt, seen in (
-            ("warm [[slow]]", "#status .ws-run"),
-            ("warm [[nsfw]]", "#results .ws-cover"),
-            ("warm [[fail]]", "#results .ws-problem"),
-        ):
-            page.locator("#prompt textarea").fill(prompt)
-            page.locator("#edit").click()
-            expect(page.locator(seen)).to_be_visible()
-            assert page.evaluate("document.documentElement.scrollWidth") <= width, prompt
-            expect(page.locator("#edit")).to_be_visible()
-        page.locator("#prompt textarea").fill("warm")
-        page.get_by_label("4", exact=True).check()
-        page.locator("#edit").click()
-        expect(page.locator("#results .ws-after")).to_have_count(4)
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-        button = page.locator("#edit").bounding_box()
-        assert button is not None
-        if width == 390:  # Within the thumb's reach, wherever one has scrolled to.
-            page.locator("#strip").scroll_into_view_if_needed()
-            assert re.match(
-                "sticky", page.locator("#buttons").evaluate("b => getComputedStyle(b).position")
-            )
+        drop(page, PHOTOS / "coffee.jpg")
+        page.locator("#strip").scroll_into_view_if_needed()
+        expect(page.locator("#edit")).to_be_in_viewport(ratio=1)
     context.close()
 
 

@@ -350,6 +350,7 @@ def test_a_picture_is_taken_with_the_camera(app: App, browser: Browser) -> None:
             inputs.get_by_role("button", name=name).click()
             inputs.get_by_role("button", name="Click to Access Webcam").click()
             expect(inputs.locator("video")).to_be_in_viewport(ratio=1)
+            page.wait_for_function("document.querySelector('#inputs video')?.videoWidth > 0")
             inputs.get_by_role("button", name="capture photo").click()
             expect(inputs.locator("video")).to_have_count(0)
         expect(page.locator("#strip .ws-pick")).to_have_count(2)

@@ -83,10 +83,11 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The page's address at the proxy."""
     folder = tmp_path_factory.mktemp("space")
     root = pushed(folder / "repository")
-    venv.create(folder / "venv", with_pip=True)
+    venv.create(folder / "venv")
     python = str(folder / "venv" / "bin" / "python")
-    install = ["-m", "pip", "install", "-qq", "--disable-pip-version-check", "--no-compile"]
-    subprocess.run([python, *install, "-r", "requirements.txt"], cwd=root, check=True)
+    pip = [sys.executable, "-m", "pip", "--python", python, "--disable-pip-version-check"]
+    install = [*pip, "install", "-qq", "--no-compile", "-r", "requirements.txt"]
+    subprocess.run(install, cwd=root, check=True)
     port, app_port = free_port(), free_port()
     config = PROXY.format(port=port, path=PATH, app=app_port)
     space = served(folder, port=app_port, python=python, root=root, **ENVIRONMENT)

@@ -20,7 +20,7 @@ from .pace import Pace, retry_after
 MAX_ANSWER_BYTES = 100_000_000
 """Four pictures of 10 MB in base64 are 54 MB; nothing honest is larger."""
 MAX_HOPS = 5
-MOST_IDLE = 200
+MOST_IDLE = 64
 """Pools that are kept, each with a connection to each of about three hosts."""
 KEPT_ALIVE = 30.0
 """Seconds that an idle connection is kept: servers close theirs after a minute or more, and none
@@ -139,8 +139,8 @@ class Connections:
     elsewhere.
 
     A pool for each exchange under way, since for each request httpcore looks at all connections of
-    a pool, at each as often as there are idle ones. A hundred edits that share one take twice as
-    long over TLS as with this, and no less over HTTP/2 (`make bench PARTS=connections`).
+    a pool, at each as often as there are idle ones. A hundred edits that share one take three times
+    as long over TLS as with this, and no less over HTTP/2 (`make bench PARTS=connections`).
     """
 
     def __init__(self) -> None:

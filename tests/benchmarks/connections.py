@@ -1,4 +1,5 @@
-"""What a request costs over TLS: over connections that are kept, over HTTP/2, over new ones."""
+"""What a request costs over TLS: with a pool for each exchange, with one for all, over HTTP/2, over
+connections that are not kept."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ import subprocess
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from unittest.mock import patch
 
 import httpx
 
@@ -56,6 +58,13 @@ async def kept(url: str, edits: int) -> float:
         return await seconds(ask, url, edits)
 
 
+async def shared(url: str, edits: int) -> float:
+    """One pool for all."""
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
+    async with httpx.AsyncClient(limits=limits) as http:
+        return await seconds(http.get, url, edits)
+
+
 async def multiplexed(url: str, edits: int) -> float:
     async with httpx.AsyncClient(http2=True) as http:
         assert (await http.get(url)).http_version == "HTTP/2"
@@ -80,22 +89,24 @@ def certificate(folder: Path) -> tuple[Path, Path]:
 
 def measure(folder: Path) -> list[Row]:
     cert, key = certificate(folder)
-    os.environ["SSL_CERT_FILE"] = str(cert)
     port = free_port()
-    with nginx.running(folder / "nginx", SERVER.format(port=port, cert=cert, key=key), port):
+    with (
+        nginx.running(folder / "nginx", SERVER.format(port=port, cert=cert, key=key), port),
+        patch.dict(os.environ, SSL_CERT_FILE=str(cert)),
+    ):
         url = f"https://127.0.0.1:{port}/"
         took = {
             (way, edits): min(asyncio.run(way(url, edits)) for _ in range(3))
             for edits in (1, EDITS)
-            for way in (kept, multiplexed, new)
+            for way in (kept, shared, multiplexed, new)
         }
-    del os.environ["SSL_CERT_FILE"]
     return [
         Row(
             f"{REQUESTS} requests over TLS, {edits} at once", took[kept, edits], "s", beside, theirs
         )
         for edits in (1, EDITS)
         for beside, theirs in (
+            ("one pool for all", took[shared, edits]),
             ("HTTP/2", took[multiplexed, edits]),
             ("new connections", took[new, edits]),
         )

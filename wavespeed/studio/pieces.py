@@ -147,6 +147,7 @@ def button() -> str:
         "most": MAX_IMAGES,
         "manyEach": words.TOO_MANY_EACH,
         "mostEach": MOST,
+        "counted": words.COUNTED,
     }
     return asset("button.js").replace("WORDS", json.dumps(said))
 

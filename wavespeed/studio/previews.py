@@ -33,6 +33,8 @@ CARD = 448
 THUMB = 192
 LIGHT = 300_000
 """Bytes; a smaller file is shown as it is."""
+MOST_COPIED = 10_000
+"""Pictures; past that the copies of the oldest go, and are made again where they are asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +175,8 @@ def _kept(path: Path, kind: str, make: Callable[[], str]) -> Path | None:
         return None
     _copies.setdefault(path, {})[kind] = copy
     _created.add(str(copy))
+    if len(_copies) > MOST_COPIED:
+        drop(list(_copies)[:-MOST_COPIED])
     return copy
 
 

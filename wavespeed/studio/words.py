@@ -1,6 +1,6 @@
-"""Every sentence the page says, errors included: one voice, one place.
-
-What happened, whether it cost money, what to do. No codes, no "please", no exclamation marks.
+"""What the page says: labels, hints, the status. What is said of errors is in `problems`, of pictures
+in `captions`. One voice: what happened, whether it cost money, what to do. No codes, no "please", no
+exclamation marks.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ VARIANTS, VARIANTS_INFO = "Variants", "The same edit several times, each a littl
 ADD_FIRST, SAY_FIRST = "Add a picture first", "Say what should change"
 TOO_MANY = f"{MAX_IMAGES} pictures at most"
 FIFTH = f"Not sent: {MAX_IMAGES} pictures go together. Take one away, or edit each on its own."
-TOO_MANY_EACH = "50 pictures at most"
+TOO_MANY_EACH, COUNTED = "50 pictures at most", "pictures"
 ADD, MENTION = "Add a picture", "Put it into the prompt"
 EMPTY_TITLE = "Drop, paste or take one to four pictures"
 EMPTY = "Then say what should change. Or begin with one of these; they cost nothing until you edit."

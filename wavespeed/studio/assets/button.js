@@ -9,6 +9,6 @@
   const silent = new URLSearchParams(location.search).get("show") === "1";
   const edits = each && count > 1 ? count : Number(variants || 1);
   const sum = silent ? "" : `  $${(price * edits).toFixed(4).replace(/0{1,2}$/, "")}`;
-  const what = each && count > 1 ? ` ${count} pictures` : "";
+  const what = each && count > 1 ? ` ${count} ${words.counted}` : "";
   return { __type__: "update", value: missing || words.edit + what + sum, interactive: !missing };
 }

@@ -1,0 +1,90 @@
+"""What is drawn: whatever a prompt, a file's name or the service says stays text."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from wavespeed import Edit, EditFailed
+from wavespeed.studio import pieces
+from wavespeed.studio.pieces import Card, Pending, Shot
+from wavespeed.studio.previews import Seen
+from wavespeed.studio.run import Failed, Result, Run
+
+HOSTILE = "<b onclick=x>'\" ${hit} {{hit}} <!-- </p></script>&lt;i&gt;"
+# Of one length, so that no caption is cut at another place.
+TEXT = st.text(st.characters(blacklist_categories=("Cs", "Cc")), min_size=1, max_size=40)
+
+
+class Markup(HTMLParser):
+    """Its tags with the names of their attributes; and all that is text, values included."""
+
+    def __init__(self, markup: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, ...]] = []
+        self.said = ""
+        self.feed(markup)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, *(name for name, _ in attrs)))
+        self.said += " ".join(value or "" for _, value in attrs)
+
+    def handle_data(self, data: str) -> None:
+        self.said += data
+
+    def handle_comment(self, data: str) -> None:
+        self.tags.append(("comment",))
+
+
+def drawn(piece: str, text: str) -> Markup:
+    """The piece where everything that comes from outside says `text`."""
+    name = text.replace("/", "_").strip(". ") or "x"
+    result = Result(Path(name), "PNG", 6, 4, 100, "data:image/png;base64,", nsfw=False)
+    edit = Edit(f"x {text} x", (Path(f"{name}.jpg"),))
+    run = Run(id="r1", visitor="v1", edit=edit, started_at=datetime(2026, 1, 1, tzinfo=UTC))
+    failed = run.after(Failed(1.0, EditFailed(f"x {text} x", code=1, prediction_id="p")))
+    done = replace(run, state="done", results=(result,))
+    shot = Shot(0, False, Path("seen.jpg"), Path("all.png"), None)
+    return Markup(
+        {
+            "strip": lambda: pieces.strip(
+                [Path(f"{name}.jpg"), Path("b.jpg")],
+                [Seen(thumb="data:,", said=f"x {text} x"), Seen(trouble=f"x {text} x")],
+                [False, False],
+                each=False,
+            ),
+            "results": lambda: pieces.results([done], [[shot]], [], [Pending()], hides=False),
+            "problem": lambda: pieces.results([failed], [[]], [], [Pending()], hides=False),
+            "status": lambda: pieces.status([failed], [1.0], None, note=f"x {text} x"),
+            "batch": lambda: pieces.batch([done, failed], {}, None),
+            "history": lambda: pieces.history(
+                [done], {"r1": Card(None, False, "")}, skip=0, more=False, spent=0, said=text
+            ),
+            "header": lambda: pieces.header(text, sandbox=False),
+            "note": lambda: pieces.note(f"x {text} x"),
+            "hint": lambda: pieces.hint(f"x {text} x"),
+        }[piece]()
+    )
+
+
+@pytest.mark.parametrize(
+    "piece",
+    ["strip", "results", "problem", "status", "batch", "history", "header", "note", "hint"],
+)
+@given(text=TEXT)
+@example(text=HOSTILE)
+def test_whatever_is_said_it_adds_no_markup(piece: str, text: str) -> None:
+    assert drawn(piece, text).tags == drawn(piece, "harmless").tags
+
+
+@pytest.mark.parametrize("piece", ["strip", "results", "problem", "batch", "history", "note"])
+def test_what_is_hostile_can_be_read_as_it_was_written(piece: str) -> None:
+    hostile = HOSTILE.replace("/", "_")  # As a file's name has it.
+    assert hostile in drawn(piece, hostile).said
