@@ -1,6 +1,6 @@
-"""What the page says: labels, hints, the status. What is said of errors is in `problems`, of pictures
-in `captions`. One voice: what happened, whether it cost money, what to do. No codes, no "please", no
-exclamation marks.
+"""What the page says: labels, hints, the status. What is said of errors is in `problems`, of
+pictures in `captions`. One voice: what happened, whether it cost money, what to do. No codes, no
+"please", no exclamation marks.
 """
 
 from __future__ import annotations
