@@ -39,6 +39,7 @@ from wavespeed.studio import log, pieces, previews, words
 from wavespeed.studio.account import Account
 from wavespeed.studio.driver import Limits
 from wavespeed.studio.handlers import Handlers
+from wavespeed.studio.markup import asset, draw
 from wavespeed.studio.past import Past
 from wavespeed.studio.runner import Runner
 from wavespeed.studio.scripts import Scripts
@@ -81,7 +82,7 @@ def build(
     """The page over a runner; `engine` says in the banner who answers, `key` whose key is used
     where a visitor brings none. With `mcp` the edit is a tool for models, too; a `space` can be
     duplicated."""
-    actions = pieces.asset("actions.js")
+    actions = asset("actions.js")
     page = gr.Blocks(title=words.TITLE, analytics_enabled=False, delete_cache=(3600, 86400))
     with page:
         group, place = gr.State(), gr.State(0)
@@ -128,7 +129,7 @@ def build(
                         lines=4,
                         max_lines=12,
                     )
-                    drawn(pieces.chips(), elem_id="chips")
+                    drawn(draw("chips"), elem_id="chips")
                     hint = drawn(elem_id="prompt-hint")
                     prompt_note = drawn(elem_id="prompt-note")
                 with gr.Column(elem_classes="ws-card"):
@@ -172,7 +173,7 @@ def build(
             wanted = gr.Textbox(elem_id="fetch-id", label=words.FETCH_ID, info=words.FETCH_INFO)
             fetch = gr.Button(words.FETCH_BUTTON, elem_id="fetch", size="md")
             fetch_note = drawn(elem_id="fetch-note")
-        drawn(pieces.screen(), elem_id="screen")
+        drawn(draw("screen"), elem_id="screen")
         page.temp_file_sets.append(copies := set[str]())  # For `delete_cache`.
         previews.begin(copies)
 
@@ -195,7 +196,7 @@ def build(
             do.come,
             [visitor, draft],
             [visitor, *fields, each, group],
-            js=pieces.asset("come.js"),
+            js=asset("come.js"),
             **ours,
         )
         arriving = coming.then(do.arrive, [visitor, group, revealed], shown, **fast)
@@ -234,7 +235,7 @@ def build(
             None,
             [*fields, each],
             draft,
-            js=pieces.asset("draft.js"),
+            js=asset("draft.js"),
             queue=False,
             show_progress="hidden",
             api_visibility="private",
@@ -261,6 +262,7 @@ def build(
             past.use_key,
             own,
             [price, shortcut, keys, key_note],
+            trigger_mode="always_last",  # While the page still comes, a key is not passed over.
             **ours,
         )
         scripts = Scripts(runner, account, client_of)
@@ -378,8 +380,8 @@ def main(settings: Settings) -> None:
                 run_history=False,  # It writes every input into the browser's storage.
                 app_kwargs={"lifespan": life(runner, account, settings.keep_days, pool)},
                 theme=theme(),
-                css=pieces.asset("page.css"),
-                js=pieces.asset("page.js"),
+                css=asset("page.css"),
+                js=asset("page.js"),
                 footer_links=["api"],
                 ssr_mode=False,  # A Space turns it on; the page's script needs none.
                 i18n=gr.I18n(en=words.GRADIO),

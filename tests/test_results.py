@@ -125,6 +125,14 @@ def test_versions_lead_from_the_original_to_here_and_back(page: Page) -> None:
     versions.nth(0).click()
     expect(page.locator("#inputs img")).to_have_attribute("src", re.compile(r"coffee\.jpg$"))
 
+    page.get_by_role("button", name="Use as input").first.click()
+    expect(page.locator("#strip")).to_contain_text("Made here with")
+    page.locator("#prompt textarea").fill("warm [[fail]]")
+    page.locator("#edit").click()
+    expect(page.locator(".ws-problem")).to_be_visible()
+    expect(versions).to_have_count(2)  # What failed has made no version.
+    expect(page.locator("#history .ws-input")).to_have_count(1)  # But has a picture in the history.
+
 
 def test_again_sends_the_same_edit_once_more_for_its_price(page: Page) -> None:
     made(page, "sepia")

@@ -17,6 +17,7 @@ from wavespeed import AsyncClient, Edit, InvalidEdit
 from . import pieces, problems, words
 from .account import Account
 from .batch import MOST, is_batch
+from .markup import PHOTOS
 from .run import Run
 from .runner import Runner
 from .views import (
@@ -272,7 +273,7 @@ class Handlers:
         if not 0 <= index < len(words.EXAMPLES):
             return gr.skip(), gr.skip()
         example = words.EXAMPLES[index]
-        return await copies([pieces.PHOTOS / name for name in example.photos]), example.prompt
+        return await copies([PHOTOS / name for name in example.photos]), example.prompt
 
     def _price(self, client: AsyncClient | None, price: float) -> float:
         """What the page showed holds for a visitor's own account; of ours we know it."""

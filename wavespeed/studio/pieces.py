@@ -1,8 +1,4 @@
-"""The page's own markup: values in, HTML out, everything from outside escaped.
-
-The markup is made here and not in `gr.HTML`'s template: that one renders Handlebars first and then
-evaluates the outcome as a JavaScript template literal, so a prompt with `${…}` in it would run.
-"""
+"""The page's own markup: values in, HTML out."""
 
 from __future__ import annotations
 
@@ -14,33 +10,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
-
-import jinja2
 
 from wavespeed import BASE_URL, MAX_IMAGES, MODEL, byte_count
 
 from . import captions, problems, words
 from .batch import MOST, is_batch, progress
+from .markup import PHOTOS, address, asset, draw
 from .previews import Seen, Sent, look
 from .run import STEPS, Result, Run, Step
-
-ASSETS = Path(__file__).parent / "assets"
-PHOTOS = ASSETS / "photos"
-
-_templates = jinja2.Environment(
-    loader=jinja2.FileSystemLoader(ASSETS),
-    autoescape=True,
-    undefined=jinja2.StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
-_templates.globals |= {
-    "words": words,
-    "captions": captions,
-    "problems": problems,
-    "MAX_IMAGES": MAX_IMAGES,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,42 +76,27 @@ def key(run: Run, index: int) -> str:
 
 def header(engine: str, *, sandbox: bool) -> str:
     """The title and which engine answers."""
-    return _draw("header", engine=engine, sandbox=sandbox)
+    return draw("header", engine=engine, sandbox=sandbox)
 
 
 def heading(title: str, hint: str = "") -> str:
     """The page's own label of a field."""
-    return _draw("heading", title=title, hint=hint)
+    return draw("heading", title=title, hint=hint)
 
 
 def note(text: str) -> str:
     """A word beside the field it is about; empty text draws nothing."""
-    return _draw("note", text=text)
+    return draw("note", text=text)
 
 
 def hint(text: str) -> str:
     """The same for what is no fault."""
-    return _draw("hint", text=text)
+    return draw("hint", text=text)
 
 
 def keys(price_usd: float) -> str:
     """The shortcut, for those who look; and the price of one edit, for the button."""
-    return _draw("keys", price=price_usd)
-
-
-def chips() -> str:
-    """Prompts to begin with: they fill in, and spend nothing."""
-    return _draw("chips")
-
-
-def screen() -> str:
-    """The dialog that shows a result in full."""
-    return _draw("screen")
-
-
-def asset(name: str) -> str:
-    """A script or a style sheet of ours, as text."""
-    return (ASSETS / name).read_text(encoding="utf-8")
+    return draw("keys", price=price_usd)
 
 
 def button() -> str:
@@ -161,12 +123,12 @@ def strip(
         {"name": path.name, "seen": one, "covered": hidden}
         for path, one, hidden in zip(paths, seen, covered, strict=True)
     ]
-    return _draw("strip", pictures=pictures, each=each, most=MOST if each else MAX_IMAGES)
+    return draw("strip", pictures=pictures, each=each, most=MOST if each else MAX_IMAGES)
 
 
 def tally(edits: int, spent: float, balance: float | None) -> str:
     """What the session came to, and what the account holds where that may be seen."""
-    return _draw("tally", edits=edits, spent=spent, balance=balance)
+    return draw("tally", edits=edits, spent=spent, balance=balance)
 
 
 def status(
@@ -186,7 +148,7 @@ def status(
     last = min(going, key=lambda pair: (pair[0].held, STEPS.index(pair[0].step)), default=None)
     run, age = last or ((runs[0], ages[0]) if runs else (None, 0.0))
     how = progress(runs, usual, parallel) if is_batch(runs) else None
-    return _draw(
+    return draw(
         "status",
         run=run,
         alone=len(runs) == 1,
@@ -239,7 +201,7 @@ def results(
         for run, of_run, waiting in zip(runs, shots, pending, strict=True)
     ]
     strip = [{"version": one, "address": address(one.file) or one.cover} for one in versions]
-    return _draw(
+    return draw(
         "results", tiles=tiles, versions=strip, examples=_examples(), beside=beside, hides=hides
     )
 
@@ -282,7 +244,7 @@ def batch(runs: Sequence[Run], shots: Mapping[str, Card], pack: Path | None) -> 
     said = [
         (f"{count} × {what}" if count > 1 else what, money) for (what, money), count in told.items()
     ]
-    return _draw("batch", tiles=tiles, offers=_offers(runs), pack=packed, problems_told=said)
+    return draw("batch", tiles=tiles, offers=_offers(runs), pack=packed, problems_told=said)
 
 
 def _offers(runs: Sequence[Run]) -> list[tuple[str, str]]:
@@ -312,7 +274,7 @@ def history(
     """A page of a visitor's runs, newest first; `skip` runs are on the pages before it, `spent`
     USD are the visitor's of today, and `said` is a word on what was just asked."""
     drawn = [{"run": run, "card": cards.get(run.id), "said": words.card(run)} for run in runs]
-    return _draw("history", cards=drawn, skip=skip, more=more, spent=spent, said=said)
+    return draw("history", cards=drawn, skip=skip, more=more, spent=spent, said=said)
 
 
 def exported(pack: Path, sheet: Path) -> str:
@@ -321,20 +283,7 @@ def exported(pack: Path, sheet: Path) -> str:
         (name, address(file), file.name, byte_count(file.stat().st_size))
         for name, file in ((words.ARCHIVE, pack), (words.CONTACT_SHEET, sheet))
     ]
-    return _draw("exported", links=links)
-
-
-def address(file: Path | None) -> str:
-    """Where Gradio serves a file of its cache, relative, so that it holds under whatever path the
-    page is served; empty where there is no file."""
-    return f"gradio_api/file={quote(str(file))}" if file else ""
-
-
-_templates.globals["address"] = address
-
-
-def _draw(template: str, **values: Any) -> str:
-    return _templates.get_template(f"{template}.html").render(**values)
+    return draw("exported", links=links)
 
 
 def _steps(run: Run | None, now: float, current: str) -> list[StepView]:

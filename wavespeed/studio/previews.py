@@ -19,7 +19,7 @@ from pathlib import Path
 
 from gradio.processing_utils import save_bytes_to_cache, save_file_to_cache
 from gradio.utils import get_upload_folder
-from PIL import Image
+from PIL import Image, ImageOps
 
 from wavespeed import InvalidEdit, prepare
 
@@ -206,9 +206,10 @@ def _uri(jpeg: bytes) -> str:
 
 
 def _encoded(picture: Image.Image, edge: int) -> bytes:
-    """A JPEG that is at most `edge` long; what is transparent becomes white."""
+    """An upright JPEG, at most `edge` long; what is transparent becomes white."""
     picture.draft("RGB", (edge, edge))
     picture.thumbnail((edge, edge), Image.Resampling.HAMMING)
+    picture = ImageOps.exif_transpose(picture)
     if picture.has_transparency_data:
         with_alpha = picture.convert("RGBA")
         picture = Image.new("RGB", picture.size, "white")

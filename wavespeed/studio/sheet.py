@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
-import jinja2
 from PIL import Image
 
 from wavespeed import InvalidEdit, prepare
 
-from . import words
+from . import markup, words
 from .run import Result, Run, details
 
 SHEET_BYTES = 11_000_000
@@ -22,15 +21,6 @@ LEAST_BYTES = 20_000
 """Of one picture, however many there are; with less there is little to see."""
 SIZES = ((1024, 84), (1024, 74), (1024, 62), (768, 62), (512, 55))
 """Long edge and JPEG quality, from the best on: the first that fits into a picture's share."""
-
-_templates = jinja2.Environment(
-    loader=jinja2.FileSystemLoader(Path(__file__).parent / "assets"),
-    autoescape=True,
-    undefined=jinja2.StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
-_templates.globals["words"] = words
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +68,8 @@ def draw(
         gone += len(wanted[run.id]) - len(afters)
         if afters:
             pairs.append(Pair(run, afters, *_before(run, hidden, share)))
-    return _templates.get_template("sheet.html").render(
+    return markup.draw(
+        "sheet",
         pairs=pairs,
         cost=sum(pair.run.cost_usd for pair in pairs),
         days=_days([pair.run for pair in pairs]),

@@ -107,7 +107,7 @@ class Views:
     ) -> str:
         """The pictures of runs, or their errors, or an invitation; of a batch with its archive."""
         if is_batch(runs):
-            cards = await asyncio.to_thread(self._cards, runs, stand_in=True)
+            cards = await asyncio.to_thread(self._cards, runs)
             return pieces.batch(runs, cards, pack)
         versions = await self._versions(runs[0]) if runs else []
         line = await self._versions(tip) if tip else versions
@@ -171,10 +171,10 @@ class Views:
         original = previews.sent(first.pictures[0]) if self._shows_input(first) else None
         strip = [pieces.Version(first.id, "original", original.file if original else None, "")]
         for run in versions:
-            result = run.results[0] if run.results else None
-            covered = result is not None and self.is_covered(run, 0)
-            file = previews.fitting(result.path, previews.CARD) if result and not covered else None
-            strip.append(pieces.Version(run.id, "version", file, result.cover if result else ""))
+            if run.results:  # What failed has made no version.
+                result, covered = run.results[0], self.is_covered(run, 0)
+                file = None if covered else previews.fitting(result.path, previews.CARD)
+                strip.append(pieces.Version(run.id, "version", file, result.cover))
         return strip
 
     async def packed(self, runs: Sequence[Run]) -> Path:
@@ -200,12 +200,12 @@ class Views:
         files = await asyncio.to_thread(self._cards, runs)
         return pieces.history(runs, files, **about)
 
-    def _cards(self, runs: Sequence[Run], *, stand_in: bool = False) -> dict[str, pieces.Card]:
-        """What may be seen of each run's result, or, to `stand_in` for it, of what it edits."""
+    def _cards(self, runs: Sequence[Run]) -> dict[str, pieces.Card]:
+        """What may be seen of each run's result, or, where it has none, of what it edits."""
         cards = {}
         for run in runs:
             if not run.results:
-                if stand_in and self._shows_input(run) and previews.look(run.pictures[0]).thumb:
+                if self._shows_input(run) and previews.look(run.pictures[0]).thumb:
                     file = previews.fitting(run.pictures[0], previews.CARD)
                     cards[run.id] = pieces.Card(file, False, "")
                 continue
