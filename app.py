@@ -38,6 +38,7 @@ from wavespeed.sandbox import Sandbox, serve
 from wavespeed.studio import log, pieces, previews, words
 from wavespeed.studio.account import Account
 from wavespeed.studio.driver import Limits
+from wavespeed.studio.examples import CHIPS
 from wavespeed.studio.handlers import Handlers
 from wavespeed.studio.markup import asset, draw
 from wavespeed.studio.past import Past
@@ -75,13 +76,14 @@ def build(
     *,
     engine: str,
     sandbox: bool,
+    api_url: tuple[str, str],
     key: str,
     mcp: bool,
     space: bool,
 ) -> gr.Blocks:
-    """The page over a runner; `engine` says in the banner who answers, `key` whose key is used
-    where a visitor brings none. With `mcp` the edit is a tool for models, too; a `space` can be
-    duplicated."""
+    """The page over a runner; `engine` says in the banner who answers, `api_url` where (see
+    `Views`), `key` whose key is used where a visitor brings none. With `mcp` the edit is a tool for
+    models, too; a `space` can be duplicated."""
     actions = asset("actions.js")
     page = gr.Blocks(title=words.TITLE, analytics_enabled=False, delete_cache=(3600, 86400))
     with page:
@@ -95,14 +97,14 @@ def build(
         visitor = gr.BrowserState(storage_key="wavespeed-visitor", secret="wavespeed-visitor")
         draft = gr.BrowserState(storage_key="wavespeed-draft", secret="wavespeed-draft")
         with gr.Row(elem_id="top"):
-            drawn(pieces.header(engine, sandbox=sandbox), elem_id="header")
+            drawn(draw("header", engine=engine, sandbox=sandbox), elem_id="header")
             tally = drawn(elem_id="tally")
             if space:
                 gr.DuplicateButton(words.DUPLICATE, variant="secondary", elem_id="duplicate")
         with gr.Row(elem_id="columns"):
             with gr.Column(elem_id="ask"):
                 with gr.Column(elem_classes="ws-card"):
-                    drawn(pieces.heading(words.PICTURES, words.PICTURES_HINT))
+                    drawn(draw("heading", title=words.PICTURES, hint=words.PICTURES_HINT))
                     strip = drawn(elem_id="strip", js_on_load=actions)
                     # Takes pictures in; the strip above shows them, HEIC and flagged ones too.
                     inputs = gr.Gallery(
@@ -120,7 +122,7 @@ def build(
                     )
                     inputs_note = drawn(elem_id="inputs-note")
                     each = gr.Checkbox(label=words.EACH, info=words.EACH_INFO, elem_id="each")
-                    drawn(pieces.heading(words.PROMPT), elem_id="prompt-heading")
+                    drawn(draw("heading", title=words.PROMPT), elem_id="prompt-heading")
                     prompt = gr.Textbox(
                         elem_id="prompt",
                         label=words.PROMPT,
@@ -129,12 +131,12 @@ def build(
                         lines=4,
                         max_lines=12,
                     )
-                    drawn(draw("chips"), elem_id="chips")
+                    drawn(draw("chips", chips=CHIPS), elem_id="chips")
                     hint = drawn(elem_id="prompt-hint")
                     prompt_note = drawn(elem_id="prompt-note")
                 with gr.Column(elem_classes="ws-card"):
                     with gr.Row(elem_id="choices"):
-                        drawn(pieces.heading(words.VARIANTS))
+                        drawn(draw("heading", title=words.VARIANTS))
                         variants = gr.Radio(
                             ["1", "2", "3", "4"],
                             value="1",
@@ -149,7 +151,7 @@ def build(
                         )
                         # In the place of Edit, by page.css.
                         stop = gr.Button(words.STOP, elem_id="stop")
-                    shortcut = drawn(pieces.keys(account.price_usd), elem_id="keys")
+                    shortcut = drawn(draw("keys", price=account.price_usd), elem_id="keys")
                     with gr.Accordion(words.ADVANCED, open=False):
                         sync_mode = gr.Checkbox(label=words.SYNC, info=words.SYNC_INFO)
                         base64_output = gr.Checkbox(label=words.BASE64, info=words.BASE64_INFO)
@@ -163,7 +165,7 @@ def build(
             with gr.Column(elem_id="answer", elem_classes="ws-card"):
                 status = drawn(pieces.status([], [], None), elem_id="status")
                 results = drawn(
-                    pieces.results([], [], [], [], hides=nsfw == "hide"),
+                    pieces.results([], [], [], [], [], hides=nsfw == "hide"),
                     elem_id="results",
                     js_on_load=actions,
                 )
@@ -177,7 +179,7 @@ def build(
         page.temp_file_sets.append(copies := set[str]())  # For `delete_cache`.
         previews.begin(copies)
 
-        views = Views(runner, nsfw)
+        views = Views(runner, nsfw, api_url)
         do = Handlers(runner, views, account, client_of)
         past = Past(runner, views, account, client_of, key=key)
         fields = [inputs, prompt]
@@ -219,43 +221,31 @@ def build(
         )
         watching.append(opening)
         halting = stop.click(do.halt, [group, visitor, revealed], shown, **fast)
-        for event in (*watching, halting, coming):
+        ended = halting.then(do.ended, [group, visitor], trigger_mode="multiple", **ours)
+        for event in (*watching, halting, ended, coming):
             event.then(past.remember, visitor, [place, history, tally], **fast)
         browsing = history.click(
             past.browse, [visitor, place, own], [*fields, exported, place, history, tally], **ours
         )
+        browsing.then(do.deleted, [group, visitor, revealed], shown, **fast)
         restoring = strip.click(past.restore, [inputs, visitor], [*fields, inputs_note], **ours)
         # A gallery that the server fills for the first time does not say that it has changed.
         looked = ([*fields, each], [strip, hint])
         for event in (coming, taking, browsing, restoring):
             event.then(past.look_at, *looked, **ours)
-        gr.on([inputs.change, prompt.blur, each.change], past.look_at, *looked, **ours)
+        gr.on([inputs.change, each.change], past.look_at, *looked, **ours)
+        prompt.change(past.read, [*fields, each], hint, **ours)
+        # In the browser alone.
+        here: dict[str, Any] = {**ours, "queue": False}
+        kept = [inputs.change, prompt.change, each.change]
+        gr.on(kept, None, [*fields, each], draft, js=asset("draft.js"), **here)
         gr.on(
-            [inputs.change, prompt.change, each.change],
-            None,
-            [*fields, each],
-            draft,
-            js=asset("draft.js"),
-            queue=False,
-            show_progress="hidden",
-            api_visibility="private",
-        )
-        gr.on(
-            [
-                inputs.change,
-                prompt.change,
-                variants.change,
-                each.change,
-                shortcut.change,
-                strip.change,
-            ],
+            [*kept, variants.change, shortcut.change, strip.change],
             None,
             [*fields, variants, each],
             edit,
             js=pieces.button(),
-            queue=False,
-            show_progress="hidden",
-            api_visibility="private",
+            **here,
         )
         gr.on(
             [page.load, own.blur, own.submit],
@@ -362,6 +352,7 @@ def main(settings: Settings) -> None:
             settings.nsfw,
             engine=engine,
             sandbox=engine == words.SANDBOX,
+            api_url=(base_url, settings.base_url),
             key=key,
             mcp=mcp,
             space=settings.space is not None,

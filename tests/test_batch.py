@@ -104,6 +104,35 @@ def test_each_picture_becomes_an_edit_of_its_own(
     is_done(page, 6)
 
 
+def test_that_it_began_is_seen_at_once_however_long_its_pictures_take_to_draw(
+    browser: Browser, tmp_path: Path
+) -> None:
+    large = [tmp_path / f"large {number}.heic" for number in range(8)]
+    for number, file in enumerate(large):
+        noise = Image.effect_noise((2400, 1800), 90 + number).convert("RGB")
+        noise.save(file, quality=60)
+    service = Service(seconds=60.0)
+    with running(service) as url:
+        settings = {"WAVESPEED_API_KEY": KEY, "WAVESPEED_BASE_URL": url}
+        with served(tmp_path / "app", **settings) as app, visit(browser, app.url) as page:
+            ask_each(page, "grey", *large)
+            page.evaluate(
+                """() => new Promise((drawn) => {
+                    const look = () => {
+                        const said = document.querySelector("#status").innerText;
+                        if (said.includes("0 of 8 done"))
+                            drawn(window.early = document.querySelectorAll("#results .ws-tile-pick img").length);
+                        else requestAnimationFrame(look);
+                    };
+                    look();
+                })"""  # noqa: E501 - JavaScript
+            )
+            assert page.evaluate("window.early") < 8
+            expect(page.get_by_role("button", name="Pause")).to_be_visible()
+            expect(page.locator("#results .ws-tile-pick img")).to_have_count(8)
+            expect(page.locator("#status")).to_contain_text("0 of 8 done, 2 running, 6 waiting.")
+
+
 def test_a_batch_is_paused_and_goes_on(
     service: tuple[Service, str], page: Page, tmp_path: Path
 ) -> None:

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from wavespeed import Edit, EditFailed
 from wavespeed.studio import pieces
-from wavespeed.studio.pieces import Card, Pending, Shot
+from wavespeed.studio.markup import draw
+from wavespeed.studio.pieces import Card, Shot
 from wavespeed.studio.previews import Seen
 from wavespeed.studio.run import Failed, Result, Run
 
@@ -51,6 +52,7 @@ def drawn(piece: str, text: str) -> Markup:
     run = Run(id="r1", visitor="v1", edit=edit, started_at=datetime(2026, 1, 1, tzinfo=UTC))
     failed = run.after(Failed(1.0, EditFailed(f"x {text} x", code=1, prediction_id="p")))
     done = replace(run, state="done", results=(result,))
+    none = Card(None, False, "")
     shot = Shot(0, False, Path("seen.jpg"), Path("all.png"), None)
     return Markup(
         {
@@ -60,16 +62,16 @@ def drawn(piece: str, text: str) -> Markup:
                 [False, False],
                 each=False,
             ),
-            "results": lambda: pieces.results([done], [[shot]], [], [Pending()], hides=False),
-            "problem": lambda: pieces.results([failed], [[]], [], [Pending()], hides=False),
+            "results": lambda: pieces.results([done], [[shot]], [], [none], [{}], hides=False),
+            "problem": lambda: pieces.results([failed], [[]], [], [none], [{}], hides=False),
             "status": lambda: pieces.status([failed], [1.0], None, note=f"x {text} x"),
             "batch": lambda: pieces.batch([done, failed], {}, None),
             "history": lambda: pieces.history(
                 [done], {"r1": Card(None, False, "")}, skip=0, more=False, spent=0, said=text
             ),
-            "header": lambda: pieces.header(text, sandbox=False),
-            "note": lambda: pieces.note(f"x {text} x"),
-            "hint": lambda: pieces.hint(f"x {text} x"),
+            "header": lambda: draw("header", engine=text, sandbox=False),
+            "note": lambda: draw("note", text=f"x {text} x"),
+            "hint": lambda: draw("hint", text=f"x {text} x"),
         }[piece]()
     )
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from wavespeed.studio.recipe import Recipe, read, write
 
@@ -120,6 +122,24 @@ def test_a_forged_recipe_is_none(attribute: str, tmp_path: Path) -> None:
     packet = f'<x:xmpmeta edit:recipe="{attribute}">'.encode()
     Image.new("RGB", (8, 8)).save(file, xmp=packet)
     assert read(file) is None
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
+@pytest.mark.parametrize("packet", [b"<x:xmpmeta/>", b'<a edit:recipe="{}"/>'])
+def test_what_others_wrote_into_a_picture_takes_no_cover_away(
+    kind: str, packet: bytes, tmp_path: Path
+) -> None:
+    flagged = replace(RECIPE, nsfw=True)
+    others = PngInfo()
+    others.add_itxt("XML:com.adobe.xmp", packet.decode())
+    of_others: dict[str, Any] = {"pnginfo": others} if kind == "PNG" else {"xmp": packet}
+    file = tmp_path / "result"
+    file.write_bytes(write(encoded(kind, "RGB", of_others), flagged))
+    assert read(file) == flagged
+    # And one that was made of it, with what the service left in it.
+    newer = replace(RECIPE, prediction_id="p2", made_at=RECIPE.made_at + timedelta(seconds=9))
+    file.write_bytes(write(write(encoded(kind, "RGB", {}), RECIPE), newer))
+    assert read(file) == newer
 
 
 def test_a_file_that_is_no_picture_has_no_recipe(tmp_path: Path) -> None:

@@ -301,7 +301,9 @@ async def test_looking_again_later_finds_it(runner: Runner, sandbox: Sandbox, ed
     assert run.state == "unknown"
 
     assert not await runner.again(run.id, YOU)
-    assert await runner.again(run.id, ME)
+    # Of two presses one begins.
+    presses = await asyncio.gather(runner.again(run.id, ME), runner.again(run.id, ME))
+    assert sorted(presses) == [False, True]
 
     assert (await runner.finished(run.id)).state == "done"
     assert len(sandbox.calls("submit")) == 1
@@ -758,12 +760,29 @@ async def test_what_failed_is_tried_again_once_however_often_it_was_pressed(
     assert len(sandbox.calls("submit")) - before == 2
 
 
+async def test_a_batch_is_edited_in_its_order_and_the_rest_waits_from_the_first_moment_on(
+    client: AsyncClient, store: Store, sandbox: Sandbox, photo: Path, tmp_path: Path
+) -> None:
+    runner = Runner(client, store, tmp_path, Limits(parallel=1))
+    edits = [Edit(f"warm {number}", (photo,)) for number in range(8)]
+    runs = runner.start_group(edits, ME, batch=True)
+    await asyncio.sleep(0)
+    assert [run.held for run in await runner.group(runs[0].group, ME)] == [False] + [True] * 7
+    for run in runs:
+        await runner.finished(run.id)
+    sent = [call.body["prompt"] for call in sandbox.calls("submit")]  # type: ignore[index]
+    assert sent == [edit.prompt for edit in edits]
+    await runner.close()
+
+
 async def test_what_was_paused_goes_on_under_the_key_that_it_began_with(
     client: AsyncClient, base_url: str, store: Store, edit: Edit, tmp_path: Path
 ) -> None:
     runner = Runner(client, store, tmp_path, Limits(parallel=1))
     first, second = runner.start_group([edit] * 2, ME, batch=True)
     await runner.stop(second.id)
+    await runner.resume(second.id, YOU)  # Nobody else goes on with it.
+    assert not runner.live() & {second.id}
     async with AsyncClient(f"{KEY}-of-a-visitor", base_url=base_url, pace=QUICK) as own:
         await runner.resume(second.id, ME, own)  # Its visitor has entered one meanwhile.
         ended = await runner.finished(second.id)

@@ -40,6 +40,8 @@ from .models import (
     Event,
     Finished,
     Image,
+    Moment,
+    OfTask,
     Output,
     Polled,
     Prediction,
@@ -56,11 +58,11 @@ from .transport import Connections
 
 # fmt: off
 __all__ = [
-    "BASE_URL", "MAX_IMAGES", "MAX_PROMPT", "MODEL", "PRICE_USD", "AmbiguousSubmit",
-    "AsyncClient", "BadKey", "Changes", "Completed", "Connections", "Downloaded", "Durations",
-    "Edit", "EditFailed", "EditOverdue", "Event", "Finished", "Image", "InactiveKey", "InvalidEdit",
-    "Moderated", "NoCredit", "NotAllowed", "NotUnderstood", "Output", "Pace", "Polled",
-    "Prediction", "Preparing", "RateLimited", "Refused", "ServiceDown", "Spent", "Submitted",
-    "Submitting", "Unreachable", "Uploaded", "Uploading", "Waiting", "WaveSpeedError",
+    "BASE_URL", "MAX_IMAGES", "MAX_PROMPT", "MODEL", "PRICE_USD", "AmbiguousSubmit", "AsyncClient",
+    "BadKey", "Changes", "Completed", "Connections", "Downloaded", "Durations", "Edit",
+    "EditFailed", "EditOverdue", "Event", "Finished", "Image", "InactiveKey", "InvalidEdit",
+    "Moderated", "Moment", "NoCredit", "NotAllowed", "NotUnderstood", "OfTask", "Output", "Pace",
+    "Polled", "Prediction", "Preparing", "RateLimited", "Refused", "ServiceDown", "Spent",
+    "Submitted", "Submitting", "Unreachable", "Uploaded", "Uploading", "Waiting", "WaveSpeedError",
     "byte_count", "prepare",
 ]

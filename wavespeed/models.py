@@ -279,84 +279,78 @@ def _time(value: object) -> datetime | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Preparing:
-    """The pictures are being read and converted."""
+class Moment:
+    """Something happened."""
 
     at: float
 
 
 @dataclass(frozen=True, slots=True)
-class Uploading:
+class OfTask(Moment):
+    """Something happened to a task of the service's."""
+
+    prediction: Prediction
+
+
+@dataclass(frozen=True, slots=True)
+class Preparing(Moment):
+    """The pictures are being read and converted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Uploading(Moment):
     """All pictures are ready; what was done to each (None for a URL, sent as it is)."""
 
-    at: float
     changes: tuple[Changes | None, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Uploaded:
+class Uploaded(Moment):
     """The service can read all pictures, under these addresses."""
 
-    at: float
     urls: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Submitting:
+class Submitting(Moment):
     """Yielded just before the one request that costs money: it is sent when the next event is
     asked for, so whoever must write something down first can."""
 
-    at: float
-
 
 @dataclass(frozen=True, slots=True)
-class Submitted:
+class Submitted(OfTask):
     """The service took the edit and named it."""
 
-    at: float
-    prediction: Prediction
-
 
 @dataclass(frozen=True, slots=True)
-class Polled:
+class Polled(OfTask):
     """The service was asked, and answered that the edit is under way."""
 
-    at: float
-    prediction: Prediction
-
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class Waiting(Moment):
     """A request did not get through; the next try comes in `seconds`. `error` says why."""
 
-    at: float
     seconds: float
     error: WaveSpeedError
 
 
 @dataclass(frozen=True, slots=True)
-class Completed:
+class Completed(OfTask):
     """The service is done; its pictures are fetched next."""
-
-    at: float
-    prediction: Prediction
 
 
 @dataclass(frozen=True, slots=True)
-class Downloaded:
+class Downloaded(Moment):
     """The bytes of output `index` of the prediction, untouched."""
 
-    at: float
     index: int
     content: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Finished:
+class Finished(OfTask):
     """Everything is here."""
-
-    at: float
-    prediction: Prediction
 
 
 Event = (

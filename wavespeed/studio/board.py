@@ -25,8 +25,7 @@ class Board:
 
     def publish(self, run: Run) -> None:
         """Shows the run as it is now to whoever watches."""
-        group = _group(run)
-        self._runs[run.id] = run
+        group, self._runs[run.id] = run.group, run
         self._groups.setdefault(group, {})[run.id] = None
         changed = self._changed.get(group)
         self._changed[group] = asyncio.Event()
@@ -46,7 +45,7 @@ class Board:
         run = self._runs.pop(run_id, None)
         if run is None:
             return
-        group = _group(run)
+        group = run.group
         self._groups[group].pop(run_id)
         if not self._groups[group]:
             del self._groups[group]
@@ -79,7 +78,7 @@ class Board:
         before: Run | None = None
         if known is None:
             return
-        async with aclosing(self.watch_group(_group(known))) as groups:
+        async with aclosing(self.watch_group(known.group)) as groups:
             async for _ in groups:
                 now = self._runs.get(run_id)
                 if now is None:
@@ -99,7 +98,3 @@ class Board:
 
 def _are_over(runs: Iterable[Run]) -> bool:
     return all(run.is_over for run in runs)
-
-
-def _group(run: Run) -> str:
-    return run.group or run.id

@@ -6,27 +6,10 @@ import re
 
 from .run import Result
 
-
-def role(number: int) -> str:
-    """What a picture is for, by its place from 1."""
-    return f"{number} {'Edited' if number == 1 else 'Reference'}"
-
-
-def mention(number: int) -> str:
-    """What a click on a picture does."""
-    return f"Put “image {number}” into the prompt"
-
-
-def move_left(number: int) -> str:
-    return f"Move picture {number} forward"
-
-
-def move_right(number: int) -> str:
-    return f"Move picture {number} back"
-
-
-def remove(number: int) -> str:
-    return f"Take picture {number} away"
+EDITED, REFERENCE = "{} Edited", "{} Reference"
+"""What a picture is for, with its place from 1; and what can be done with it."""
+MENTION, REMOVE = "Put “image {}” into the prompt", "Take picture {} away"
+MOVE_LEFT, MOVE_RIGHT = "Move picture {} forward", "Move picture {} back"
 
 
 def recipe(prompt: str) -> str:
@@ -45,7 +28,8 @@ def missing(numbers: list[int]) -> str:
 
 _ORDINALS = {"first": 1, "second": 2, "third": 3, "fourth": 4, "fifth": 5}
 _NAMED = re.compile(
-    rf"\b(?:(?:image|picture|photo) ?#?(\d{{1,2}})|({'|'.join(_ORDINALS)}) (?:image|picture))\b",
+    r"\b(?:image|picture|photo)s? ?(#?\d{1,2}\b(?:(?: ?, ?| ?& ?| and | or )#?\d{1,2}\b)*)"
+    rf"|\b(\d(?=st|nd|rd|th)|{'|'.join(_ORDINALS)})(?:st|nd|rd|th)? (?:image|picture|photo)\b",
     re.IGNORECASE,
 )
 
@@ -53,8 +37,9 @@ _NAMED = re.compile(
 def named(prompt: str, count: int) -> str:
     """Told where a prompt names a picture that is not there."""
     found = {
-        int(digits) if digits else _ORDINALS[word.lower()]
-        for digits, word in _NAMED.findall(prompt)
+        int(number) if number.isdigit() else _ORDINALS[number.lower()]
+        for numbers, word in _NAMED.findall(prompt)
+        for number in re.findall(r"\d+", numbers) or [word]
     }
     missing = sorted(number for number in found if number > count or number < 1)
     if not missing or not count:

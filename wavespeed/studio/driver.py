@@ -64,13 +64,9 @@ class Driver:
         self._limits = limits
         # Of each group; gone with the last of its tasks.
         self._places: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
+        self._keeping = asyncio.Lock()
         self._unwritten: dict[str, asyncio.Task[None]] = {}
         self.usual: float | None = None
-
-    @property
-    def parallel(self) -> int:
-        """How many edits of one group are under way at once."""
-        return self._limits.parallel
 
     async def learn_usual(self) -> None:
         """Looks up how long edits take here."""
@@ -82,10 +78,11 @@ class Driver:
         try:
             place = self._place(run)
             if place.locked():
-                # It may wait for long, and an upload is cleaned away after a day or a restart.
-                run = await asyncio.to_thread(self._begun, run)
-                run = run.after(Held(age(run)))
-                await self.tell(run)
+                self._publish(run := run.after(Held(age(run))))
+                async with self._keeping:  # One after another: so their turns come in their order.
+                    # It may wait for long, and an upload is cleaned away after a day or a restart.
+                    run = await asyncio.to_thread(self._begun, run)
+                    await self.tell(run := run.after(Held(age(run))))
             async with place:
                 await self._go(run, client)
             await self.learn_usual()

@@ -36,13 +36,14 @@ def archive(
 ) -> None:
     """Writes a ZIP: results under their names by day, inputs in a folder of their run, and
     `manifest.json`, which also says why a file was left out: "flagged", "gone", or "running".
-    With `by_input` the results alone, each under the name of the picture that was edited.
+    With `by_input` the results alone, in the order of `runs`, each under the name of the picture
+    that was edited, whose place the manifest tells.
 
     Raises `Unsaved`; then there is no file, not even half of one.
     """
     with _whole(file) as out, ZipFile(out, "w") as pack:
         packer = _Packer(pack, covered, hidden, by_input)
-        told = [packer.add(run) for run in _oldest_first(runs)]
+        told = [packer.add(run) for run in (runs if by_input else _oldest_first(runs))]
         text = json.dumps({"tool": TOOL, "edits": told}, indent=2, ensure_ascii=False)
         # The service's words can hold half an emoji, which is no UTF-8.
         pack.writestr("manifest.json", text.encode(errors="replace"))
@@ -94,6 +95,7 @@ class _Packer:
         day = f"{run.started_at:%Y-%m-%d}"
         if self.by_input:
             return self._about(run) | {
+                "number": run.number + 1,
                 "inputs": [path.name for path in run.pictures],
                 "results": [self._result(run, "", result) for result in run.results],
             }

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -17,21 +15,12 @@ from wavespeed import AsyncClient, Edit, InvalidEdit
 from . import pieces, problems, words
 from .account import Account
 from .batch import MOST, is_batch
+from .examples import EXAMPLES
+from .fields import Files, copies, drafted, fields_of, linked
 from .markup import PHOTOS
 from .run import Run
 from .runner import Runner
-from .views import (
-    Files,
-    OpenPage,
-    Shown,
-    Views,
-    copies,
-    drafted,
-    fields_of,
-    linked,
-    nothing,
-    refuse,
-)
+from .views import OpenPage, Shown, Streamed, Views, nothing, streamed
 from .visitors import ClientOf, known
 
 MOST_VARIANTS = 4
@@ -77,20 +66,23 @@ class Handlers:
         # What each open page started last: its prompt, and when.
         self._started: dict[OpenPage, tuple[str, float]] = {}
 
-    def _begin(self, edits: list[Edit], who: str, request: gr.Request, **how: Any) -> str | None:
-        """Starts the edits; their group. Gradio lets the second click of a double click through (it
+    def _begin(
+        self, edits: list[Edit], who: str, request: gr.Request, **how: Any
+    ) -> tuple[Run, ...]:
+        """Starts the edits. Gradio lets the second click of a double click through (it
         notes the first only after gathering the inputs): for that one there is nothing to do. So
         nothing is awaited here between the look and the start."""
         page = request.session_hash, who
         last = self._started.get(page)
         if last and last[0] == edits[0].prompt and time.monotonic() - last[1] < DOUBLE_CLICK:
-            return None
-        group = self._runner.start_group(edits, who, **how)[0].group
+            return ()
+        runs = self._runner.start_group(edits, who, **how)
         self._started[page] = edits[0].prompt, time.monotonic()
         while len(self._started) > MOST_PAGES:
             del self._started[next(iter(self._started))]
-        return group
+        return runs
 
+    @streamed
     async def start(
         self,
         files: Files,
@@ -105,29 +97,21 @@ class Handlers:
         current: str | None,
         revealed: set[str],
         request: gr.Request,
-    ) -> AsyncGenerator[Shown]:
+    ) -> Streamed:
         """Edit was pressed."""
         batch = each and len(files or []) > 1
-        try:
-            if batch:
-                edits = asked_of_each(files, text, sync, base64)
-            else:
-                edits = [asked(files, text, sync, base64)] * counted(variants)
-            client = self._client_of(key)
-        except InvalidEdit as error:
-            yield refuse(error)
-            return
+        if batch:
+            edits = asked_of_each(files, text, sync, base64)
+        else:
+            edits = [asked(files, text, sync, base64)] * counted(variants)
+        client = self._client_of(key)
         who = known(who, request)
         usd = self._price(client, price)
-        group = self._begin(edits, who, request, client=client, price_usd=usd, batch=batch)
-        if group is None:
-            yield nothing()
-            return
+        runs = self._begin(edits, who, request, client=client, price_usd=usd, batch=batch)
+        if not runs:
+            return nothing()
         older = [run for run in await self._together(current, who) if run.results]
-        page = request.session_hash, who
-        async with aclosing(self._views.look(group, page, revealed, older=older)) as views:
-            async for view in views:
-                yield view
+        return self._views.look(runs, (request.session_hash, who), revealed, older=older)
 
     async def halt(
         self, current: str | None, who: str | None, revealed: set[str], request: gr.Request
@@ -140,8 +124,23 @@ class Handlers:
             return nothing()
         self._views.leave((request.session_hash, who))
         ended = [await self._runner.stop(run.id) or run for run in runs]
-        return await self._views.show(ended, revealed, watching=False)
+        goes_on = any(not run.is_over for run in ended)  # Then an earlier result stays, too.
+        return await self._views.show(ended, revealed, watching=False, staged=not goes_on)
 
+    async def ended(self, current: str | None, who: str | None, request: gr.Request) -> None:
+        """Waits until what is not watched any more is over, for the history."""
+        for run in await self._together(current, known(who, request)):
+            if run.id in self._runner.live():
+                await self._runner.finished(run.id)
+
+    async def deleted(
+        self, current: str | None, who: str | None, revealed: set[str], request: gr.Request
+    ) -> Shown:
+        """A run was deleted; the stage is empty where it was that one."""
+        gone = current and not await self._together(current, known(who, request))
+        return await self._views.show([], revealed) if gone else nothing()
+
+    @streamed
     async def act(
         self,
         current: str | None,
@@ -151,12 +150,11 @@ class Handlers:
         revealed: set[str],
         event: gr.EventData,
         request: gr.Request,
-    ) -> AsyncGenerator[Shown]:
+    ) -> Streamed:
         """A button among the results; those that only fill the fields are `take`'s."""
         run = await self._runner.get(str(event.run or ""), who := known(who, request))
         if run is None:
-            yield nothing()
-            return
+            return nothing()
         match event.do:
             case "show" | "cover":
                 # What watches this page sees it too: it is the page's own set.
@@ -168,22 +166,13 @@ class Handlers:
                 tip = await self._runner.get(str(event.tip or ""), who)
                 together = await self._together(current, who)
                 beside = together if run.id in (other.id for other in together) else [run]
-                yield _stage_alone(await self._views.stage(beside, revealed, tip))
+                return _stage_alone(await self._views.stage(beside, revealed, tip))
             case "resume" | "repeat" | "pack":
                 group = await self._runner.group(run.group, who)
-                async with aclosing(
-                    self._go_on(group, event.do, key, price, revealed, request)
-                ) as views:
-                    async for view in views:
-                        yield view
+                return await self._go_on(group, event.do, key, price, revealed, request)
             case "again" | "resend":
-                async with aclosing(
-                    self._ask(run, event.do, key, price, revealed, request)
-                ) as views:
-                    async for view in views:
-                        yield view
-            case _:
-                yield nothing()  # A generator that yields nothing at all empties the page.
+                return await self._ask(run, event.do, key, price, revealed, request)
+        return nothing()
 
     async def take(
         self, who: str | None, revealed: set[str], event: gr.EventData, request: gr.Request
@@ -207,28 +196,19 @@ class Handlers:
         price: float,
         revealed: set[str],
         request: gr.Request,
-    ) -> AsyncGenerator[Shown]:
+    ) -> Streamed:
         """Looks again for what was paid, or sends the edit once more."""
-        try:
-            client = self._client_of(key)
-            if run.own_key and client is None:  # Else the server's key would pay for it.
-                raise InvalidEdit(words.KEY_AGAIN, field="key")
-        except InvalidEdit as error:
-            yield refuse(error)
-            return
-        who, group = run.visitor, None
+        client, who = self._payer(key, [run]), run.visitor
+        runs: tuple[Run, ...] = ()
         if do == "again" and await self._runner.again(run.id, who, client):
-            group = run.group or run.id
+            runs = tuple(await self._runner.group(run.group, who))
         if do == "resend" and run.is_over and run.edit is not None:
             usd = self._price(client, price)
-            group = self._begin([run.edit], who, request, client=client, price_usd=usd)
-        if group is None:
-            yield nothing()
-            return
+            runs = self._begin([run.edit], who, request, client=client, price_usd=usd)
+        if not runs:
+            return nothing()
         page, older = (request.session_hash, who), [run] if run.results else []
-        async with aclosing(self._views.look(group, page, revealed, older=older)) as views:
-            async for view in views:
-                yield view
+        return self._views.look(runs, page, revealed, older=older)
 
     async def _go_on(
         self,
@@ -238,75 +218,59 @@ class Handlers:
         price: float,
         revealed: set[str],
         request: gr.Request,
-    ) -> AsyncGenerator[Shown]:
+    ) -> Streamed:
         """Goes on with the rest of a batch, tries again what failed, or packs all of it."""
-        if do == "pack":
-            self._views.leave((request.session_hash, runs[0].visitor))
-            pack = await self._views.packed(runs)
-            yield _stage_alone(await self._views.stage(runs, revealed, pack=pack))
-            return
         who = runs[0].visitor
-        try:
-            client = self._client_of(key)
-            if client is None and any(run.own_key for run in runs):
-                raise InvalidEdit(words.KEY_AGAIN, field="key")
-        except InvalidEdit as error:
-            yield refuse(error)
-            return
+        page = request.session_hash, who
+        if do == "pack":
+            self._views.leave(page)
+            pack = await self._views.packed(runs)
+            return _stage_alone(await self._views.stage(runs, revealed, pack=pack))
+        client = self._payer(key, runs)
         if do == "resume":
             for run in runs:
                 await self._runner.resume(run.id, who, client)
-        elif not any(run_id in self._runner.live() for run_id in (run.id for run in runs)):
+        else:
             free, sent = problems.to_repeat(runs)
             usd = self._price(client, price)
             for run in sent:
                 self._runner.repeat(run, client, usd)
             for run in free:
                 await self._runner.again(run.id, who, client)
-        page = request.session_hash, who
-        async with aclosing(self._views.look(runs[0].group, page, revealed)) as views:
-            async for view in views:
-                yield view
+        return self._views.look(await self._runner.group(runs[0].group, who), page, revealed)
+
+    def _payer(self, key: str | None, runs: list[Run]) -> AsyncClient | None:
+        """With whose key these runs go on. Raises `InvalidEdit`."""
+        client = self._client_of(key)
+        if client is None and any(run.own_key for run in runs):
+            raise InvalidEdit(words.KEY_AGAIN, field="key")  # Else the server's key would pay.
+        return client
 
     async def _example(self, index: int) -> tuple[Any, Any]:
         """Fills the fields, and spends nothing."""
-        if not 0 <= index < len(words.EXAMPLES):
+        if not 0 <= index < len(EXAMPLES):
             return gr.skip(), gr.skip()
-        example = words.EXAMPLES[index]
+        example = EXAMPLES[index]
         return await copies([PHOTOS / name for name in example.photos]), example.prompt
 
     def _price(self, client: AsyncClient | None, price: float) -> float:
         """What the page showed holds for a visitor's own account; of ours we know it."""
         return price if client else self._account.price_usd
 
+    @streamed
     async def open(
         self, who: str | None, revealed: set[str], event: gr.EventData, request: gr.Request
-    ) -> AsyncGenerator[Shown]:
-        """A card of the history or a version: that run takes the stage; what was watched before
-        goes on by itself."""
+    ) -> Streamed:
+        """A card of the history or a version: that run takes the stage, of variants this one alone;
+        what was watched before goes on by itself."""
         run = await self._runner.get(str(event.run or ""), who := known(who, request))
         if run is None:
-            yield nothing()
-            return
-        if event.do == "group":
-            page, runs = (request.session_hash, who), await self._runner.group(run.group, who)
-            self._views.leave(page)
-            yield await self._views.show(runs, revealed)
-            async with aclosing(self._views.look(run.group, page, revealed)) as views:
-                async for view in views:
-                    yield view
-            return
-        tip = await self._runner.get(str(event.tip or ""), who)
-        shown = await self._views.show([run], revealed, tip=tip)
-        yield run.id, *shown[1:]  # Of variants this one alone.
+            return nothing()
         page = request.session_hash, who
-        self._views.leave(page)
-        if not run.is_over:
-            async with aclosing(self._views.look(run.group or run.id, page, revealed)) as views:
-                async for view in views:
-                    yield view
-        else:
-            yield nothing()
+        if event.do == "group":
+            return self._views.look(await self._together(run.group, who), page, revealed)
+        tip = await self._runner.get(str(event.tip or ""), who)
+        return self._views.look([run], page, revealed, tip=tip)
 
     async def _together(self, current: str | None, who: str) -> list[Run]:
         """What a page looks at: a group, or one of several alone."""
@@ -331,26 +295,19 @@ class Handlers:
         text = prompt or said or text or gr.skip()
         return who, files or pictures or gr.skip(), text, each or gr.skip(), wanted
 
+    @streamed
     async def arrive(
         self, who: str | None, wanted: str | None, revealed: set[str], request: gr.Request
-    ) -> AsyncGenerator[Shown]:
+    ) -> Streamed:
         """And the last edit is where it was, or the `wanted` one."""
         who = known(who, request)
         run = await self._runner.get(wanted or "", who)
         if wanted and run is None:
             gr.Info(words.NOT_YOURS)
-        last = next(iter(await self._runner.history(who, most=1)), None)
-        group = (last.group or last.id) if last else ""
-        runs = [run] if run else await self._together(group, who)
-        shown = await self._views.show(runs, revealed)
-        yield (run.id if run else shown[0]), *shown[1:]
-        going = [run for run in runs if not run.is_over]
-        if going:
-            note, group = words.picked_up(going[0]), going[0].group or going[0].id
-            page = request.session_hash, who
-            async with aclosing(self._views.look(group, page, revealed, note)) as views:
-                async for view in views:
-                    yield view
+        last = run or next(iter(await self._runner.history(who, most=1)), None)
+        runs = [run] if run else await self._together(last.group if last else "", who)
+        note = words.picked_up(runs[0]) if runs else ""
+        return self._views.look(runs, (request.session_hash, who), revealed, note=note)
 
 
 def _stage_alone(stage: str) -> Shown:

@@ -17,11 +17,13 @@ from . import captions, pieces, previews, problems, words
 from .account import Account
 from .batch import MOST
 from .export import archive, contact_sheet
+from .fields import Files, copies, fields_of
+from .markup import draw
 from .outputs import sha256
 from .recipe import Recipe
 from .run import Run
 from .runner import Runner
-from .views import Files, Views, copies, fields_of, nothing
+from .views import Views, nothing
 from .visitors import ClientOf, is_owner, known
 
 PAGE = 9  # Runs on a page of the history.
@@ -126,17 +128,21 @@ class Past:
             client = self._client_of(key)
             task = await self._account.find(prediction_id, client)
         except WaveSpeedError as error:
-            yield pieces.note(problems.not_fetched(error)), *nothing()
+            yield draw("note", text=problems.not_fetched(error)), *nothing()
             return
         run = await self._runner.fetch(task, who := known(who, request), client)
-        yield "", *await self._views.show([run], revealed)
         page = request.session_hash, who
-        async with aclosing(self._views.look(run.group or run.id, page, revealed)) as views:
+        async with aclosing(self._views.look([run], page, revealed)) as views:
             async for view in views:
                 yield "", *view
 
+    async def read(self, files: Files, prompt: str, each: bool) -> str:
+        """The words have changed: whether the pictures that they name are there."""
+        count = len(files or [])
+        return draw("hint", text=captions.named(prompt, min(count, 1) if each else count))
+
     async def look_at(self, files: Files, prompt: str, each: bool) -> tuple[str, str]:
-        """The pictures or the words have changed: what will be sent, and whether they fit. Of more
+        """The pictures have changed: what will be sent, and whether the words fit them. Of more
         pictures than can be sent, the rest is not even looked at."""
         paths = [Path(path) for path, _ in files or []]
 
@@ -145,8 +151,8 @@ class Past:
             return seen + [(previews.Seen(), False)] * (len(paths) - len(seen))
 
         seen, covered = zip(*await asyncio.to_thread(look), strict=True) if paths else ((), ())
-        named = captions.named(prompt, min(len(paths), 1) if each else len(paths))
-        return pieces.strip(paths, seen, covered, each=each), pieces.hint(named)
+        told = pieces.strip(paths, seen, covered, each=each)
+        return told, await self.read(files, prompt, each)
 
     def arrange(self, files: Files, event: gr.EventData) -> Any:
         """A picture is moved to the front by one place, or taken away."""
@@ -179,7 +185,7 @@ class Past:
             Path(path) for number, (path, _) in enumerate(files or []) if number != event.index
         ]
         pictures, missing = await asyncio.to_thread(in_order, paths, recipe)
-        note = pieces.note(captions.missing(missing)) if missing else ""
+        note = draw("note", text=captions.missing(missing)) if missing else ""
         # With none of them there, the result itself stays: it can be edited on.
         return ([str(path) for path in pictures] or gr.skip()), recipe.prompt, note
 
@@ -193,10 +199,10 @@ class Past:
                 price = await self._account.price(client)
         except InvalidEdit as error:
             if key:
-                note = pieces.note(str(error))
+                note = draw("note", text=str(error))
         except WaveSpeedError as error:
-            note = pieces.note(problems.key_trouble(error))
-        return price, pieces.keys(price), gr.update(label=label), note
+            note = draw("note", text=problems.key_trouble(error))
+        return price, draw("keys", price=price), gr.update(label=label), note
 
     async def _tally(self, who: str, request: gr.Request) -> str:
         """What the session has cost and, for the owner alone, what the account holds."""
@@ -207,7 +213,7 @@ class Past:
             with suppress(WaveSpeedError, TimeoutError):
                 async with asyncio.timeout(BALANCE):
                     balance = await self._account.balance()
-        return pieces.tally(edits, spent, balance)
+        return draw("tally", edits=edits, spent=spent, balance=balance)
 
 
 def recipes_of(files: Files) -> dict[int, Recipe]:

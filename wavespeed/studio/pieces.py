@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from wavespeed import BASE_URL, MAX_IMAGES, MODEL, byte_count
+from wavespeed import MAX_IMAGES, MODEL, byte_count
 
 from . import captions, problems, words
 from .batch import MOST, is_batch, progress
+from .examples import EXAMPLES
 from .markup import PHOTOS, address, asset, draw
 from .previews import Seen, Sent, look
 from .run import STEPS, Result, Run, Step
@@ -42,15 +42,6 @@ class Shot:
 
 
 @dataclass(frozen=True, slots=True)
-class Pending:
-    """What stands in the place of a result until it is there: an older result, or the thumbnail of
-    what is edited as a data URI."""
-
-    older: Path | None = None
-    edited: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Version:
     """A step of the way from the original: its run, what a click on it does, its picture."""
 
@@ -72,31 +63,6 @@ class Card:
 def key(run: Run, index: int) -> str:
     """Names one picture among all that a page may show."""
     return f"{run.id}/{index}"
-
-
-def header(engine: str, *, sandbox: bool) -> str:
-    """The title and which engine answers."""
-    return draw("header", engine=engine, sandbox=sandbox)
-
-
-def heading(title: str, hint: str = "") -> str:
-    """The page's own label of a field."""
-    return draw("heading", title=title, hint=hint)
-
-
-def note(text: str) -> str:
-    """A word beside the field it is about; empty text draws nothing."""
-    return draw("note", text=text)
-
-
-def hint(text: str) -> str:
-    """The same for what is no fault."""
-    return draw("hint", text=text)
-
-
-def keys(price_usd: float) -> str:
-    """The shortcut, for those who look; and the price of one edit, for the button."""
-    return draw("keys", price=price_usd)
 
 
 def button() -> str:
@@ -126,11 +92,6 @@ def strip(
     return draw("strip", pictures=pictures, each=each, most=MOST if each else MAX_IMAGES)
 
 
-def tally(edits: int, spent: float, balance: float | None) -> str:
-    """What the session came to, and what the account holds where that may be seen."""
-    return draw("tally", edits=edits, spent=spent, balance=balance)
-
-
 def status(
     runs: Sequence[Run],
     ages: Sequence[float],
@@ -152,9 +113,8 @@ def status(
         "status",
         run=run,
         alone=len(runs) == 1,
-        ages={run.id: round(age, 1) for run, age in going},
-        state="running" if going else run.state if run else "empty",
-        busy=bool(going) and watching,
+        ages={run.id: round(age, 1) for run, age in going if watching},
+        state=("running" if watching else "left") if going else run.state if run else "empty",
         steps=_steps(run, age, "run" if watching else "left"),
         sentence=words.of_batch(how) if how else _sentence(runs, usual, watching=watching),
         how=how,
@@ -167,9 +127,12 @@ def status(
 
 def _sentence(runs: Sequence[Run], usual: float | None, *, watching: bool) -> str:
     if len(runs) > 1:
-        return words.status_of_many(runs)
-    if len(runs) == 1 and runs[0].error is not None:
-        return problems.problem(runs[0]).what
+        said = (
+            []
+            if all(run.is_over for run in runs)
+            else [words.while_they_run(usual, watching=watching)]
+        )
+        return " ".join([words.status_of_many(runs), *said])
     return words.status(runs[0] if runs else None, usual, watching=watching)
 
 
@@ -177,7 +140,8 @@ def results(
     runs: Sequence[Run],
     shots: Sequence[Sequence[Shot]],
     versions: Sequence[Version],
-    pending: Sequence[Pending],
+    pending: Sequence[Card],
+    requests: Sequence[Mapping[str, str]],
     *,
     beside: int = 0,
     hides: bool,
@@ -185,7 +149,8 @@ def results(
     """The pictures of runs, their facts and where their time went; or errors, or an invitation.
 
     A covered picture is a blurred thumbnail: its own bytes, and its address, don't reach the
-    browser; with `hides` nor does anything ask to. `pending` is of each run; with one alone, its
+    browser; with `hides` nor does anything ask to. `pending` stands in the place of each result
+    until it is there: an older one, or the thumbnail of what is edited; with one alone, its
     group has `beside` of them.
     """
     tiles = [
@@ -195,10 +160,10 @@ def results(
             "actions": problems.actions(run),
             "items": [_item(run, shot) for shot in of_run],
             "times": _times(run) if run.is_over else [],
-            "request": _request(run),
+            "request": request,
             "pending": waiting,
         }
-        for run, of_run, waiting in zip(runs, shots, pending, strict=True)
+        for run, of_run, waiting, request in zip(runs, shots, pending, requests, strict=True)
     ]
     strip = [{"version": one, "address": address(one.file) or one.cover} for one in versions]
     return draw(
@@ -239,10 +204,14 @@ def batch(runs: Sequence[Run], shots: Mapping[str, Card], pack: Path | None) -> 
         tiles.append({"run": run, "file": card.file, "covered": card.covered, "cover": card.cover})
     packed = {"file": pack, "size": byte_count(pack.stat().st_size)} if pack else None
     # What failed alike is told once.
-    found = [problems.problem(run) for run in runs if run.error]
-    told = Counter((problem.what, problem.money) for problem in found)
+    told: dict[problems.Problem, list[str]] = {}
+    for problem in [problems.problem(run) for run in runs if run.error]:
+        told.setdefault(replace(problem, details=""), []).append(problem.details)
     said = [
-        (f"{count} × {what}" if count > 1 else what, money) for (what, money), count in told.items()
+        replace(
+            one, what=f"{len(all_)} × {one.what}" if all_[1:] else one.what, details="\n".join(all_)
+        )
+        for one, all_ in told.items()
     ]
     return draw("batch", tiles=tiles, offers=_offers(runs), pack=packed, problems_told=said)
 
@@ -316,16 +285,16 @@ def _times(run: Run) -> list[dict[str, object]]:
     ]
 
 
-def _request(run: Run) -> dict[str, str]:
-    """The submission as one would send it oneself, without the key."""
+def request(run: Run, api_url: str) -> dict[str, str]:
+    """The submission as one would send it oneself, in curl and in Python, without the key."""
     if run.edit is None or not run.urls:
         return {}
     body: dict[str, Any] = {"prompt": run.prompt, "images": list(run.urls)}
     body |= {"enable_sync_mode": run.edit.sync_mode}
     body |= {"enable_base64_output": run.edit.base64_output}
-    url = f"{BASE_URL}/api/v3/{MODEL}"
+    url = f"{api_url}/api/v3/{MODEL}"
     curl = (
-        f"curl {url} \\\n"
+        f"curl {shlex.quote(url)} \\\n"
         '  -H "Authorization: Bearer $WAVESPEED_API_KEY" \\\n'
         '  -H "Content-Type: application/json" \\\n'
         f"  -d {shlex.quote(json.dumps(body, ensure_ascii=False))}"
@@ -334,7 +303,7 @@ def _request(run: Run) -> dict[str, str]:
         "import os, httpx\n\n"
         f"answer = httpx.post(\n    {url!r},\n"
         '    headers={"Authorization": f"Bearer {os.environ[\'WAVESPEED_API_KEY\']}"},\n'
-        f"    json={body!r},\n)\nprint(answer.json())"
+        f"    json={body!r},\n    timeout=120,\n)\nprint(answer.json())"
     )
     return {"curl": curl, "Python": python}
 
@@ -343,5 +312,5 @@ def _request(run: Run) -> dict[str, str]:
 def _examples() -> list[dict[str, object]]:
     return [
         {"example": example, "thumb": look(PHOTOS / example.photos[0]).thumb}
-        for example in words.EXAMPLES
+        for example in EXAMPLES
     ]

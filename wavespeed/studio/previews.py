@@ -23,7 +23,7 @@ from PIL import Image, ImageOps
 
 from wavespeed import InvalidEdit, prepare
 
-from .outputs import COVER_PIXELS
+from .outputs import COVER_PIXELS, MAX_PIXELS
 from .recipe import Recipe, read
 
 SCREEN = 1600
@@ -116,9 +116,14 @@ def _look(file: _File) -> Seen:
     return Seen(_uri(thumb), _uri(cover), said=str(image.changes), recipe=_recipe(file))
 
 
-def fitting(path: Path, edge: int = SCREEN) -> Path | None:
-    """A copy that Gradio serves, no larger than is needed; None where the file is gone."""
-    return _kept(path, f"fitting {edge}", lambda: _fitting(path, edge))
+def fitting(path: Path) -> Path | None:
+    """A copy that Gradio serves, no larger than a screen; None where the file is gone."""
+    return _kept(path, "fitting", lambda: _fitting(path))
+
+
+def small(path: Path) -> Path | None:
+    """One for a card, of a picture of any format; None where the file is gone or none."""
+    return _kept(path, "small", lambda: _small(path))
 
 
 def original(path: Path) -> Path | None:
@@ -171,7 +176,7 @@ def _kept(path: Path, kind: str, make: Callable[[], str]) -> Path | None:
         return known
     try:
         copy = Path(make())
-    except OSError:
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):  # As Pillow may.
         return None
     _copies.setdefault(path, {})[kind] = copy
     _created.add(str(copy))
@@ -180,14 +185,23 @@ def _kept(path: Path, kind: str, make: Callable[[], str]) -> Path | None:
     return copy
 
 
-def _fitting(path: Path, edge: int) -> str:
+def _fitting(path: Path) -> str:
     if path.stat().st_size <= LIGHT:
         return str(save_file_to_cache(path, _folder()))
     with Image.open(path) as picture:
-        if picture.has_transparency_data and max(picture.size) <= edge:
+        if picture.has_transparency_data and max(picture.size) <= SCREEN:
             return str(save_file_to_cache(path, _folder()))
-        content = _encoded(picture, edge)
-    return str(save_bytes_to_cache(content, f"{path.stem}-{edge}.jpg", _folder()))
+        content = _encoded(picture, SCREEN)
+    return str(save_bytes_to_cache(content, f"{path.stem}-{SCREEN}.jpg", _folder()))
+
+
+def _small(path: Path) -> str:
+    with Image.open(path) as picture:
+        if picture.width * picture.height > MAX_PIXELS:
+            raise ValueError("too many pixels")
+        return str(
+            save_bytes_to_cache(_encoded(picture, CARD), f"{path.stem}-small.jpg", _folder())
+        )
 
 
 @lru_cache(maxsize=100)

@@ -60,12 +60,13 @@ def problem(run: Run) -> Problem:
     elif trouble.spent == "yes" and trouble.prediction_id:
         advice = _PAID  # Never advise to pay again for what exists.
     if run.edit is None:
-        advice = "Check the id and the key; WaveSpeed keeps results for 7 days."
+        advice = _CHECK_ID
     # An empty sentence means that the error's own is made for people.
     return Problem(what or trouble.message, _money(run, trouble), advice, _details(run, trouble))
 
 
-_KEPT = "Your pictures and words are still here."
+_CHECK_ID = "Check the id and the key; WaveSpeed keeps results for 7 days."
+KEPT = "Your pictures and words are still here."
 _SENTENCES: dict[type[WaveSpeedError], tuple[str, str]] = {
     InvalidEdit: ("", CHANGE_IT),
     AmbiguousSubmit: (
@@ -73,14 +74,14 @@ _SENTENCES: dict[type[WaveSpeedError], tuple[str, str]] = {
         "Look again in a minute, or send it again; that may cost the price a second time.",
     ),
     EditOverdue: ("", "Check again; that costs nothing."),
-    EditFailed: ("", f"Change the prompt or a picture, or try again. {_KEPT}"),
+    EditFailed: ("", f"Change the prompt or a picture, or try again. {KEPT}"),
     Moderated: (
         "The prompt or a picture was refused by content moderation.",
         "Change the prompt or the picture; repeating does not help.",
     ),
     NoCredit: (
         "The WaveSpeed account is out of credit.",
-        f"Top up at wavespeed.ai, then press Edit again. {_KEPT}",
+        f"Top up at wavespeed.ai, then press Edit again. {KEPT}",
     ),
     BadKey: (
         "WaveSpeed does not accept the API key.",
@@ -93,24 +94,24 @@ _SENTENCES: dict[type[WaveSpeedError], tuple[str, str]] = {
     NotAllowed: ("This WaveSpeed account may not do this.", "Ask WaveSpeed's support."),
     RateLimited: (
         "The account is over its rate; WaveSpeed asks for a longer pause.",
-        f"Try again later. {_KEPT}",
+        f"Try again later. {KEPT}",
     ),
     ServiceDown: (
         "WaveSpeed has trouble at the moment.",
-        f"Try again in a few minutes. {_KEPT}",
+        f"Try again in a few minutes. {KEPT}",
     ),
-    Refused: ("", f"Change the edit or try again later. {_KEPT}"),
-    Unreachable: ("WaveSpeed can't be reached.", f"Check the network, then try again. {_KEPT}"),
+    Refused: ("", f"Change the edit or try again later. {KEPT}"),
+    Unreachable: ("WaveSpeed can't be reached.", f"Check the network, then try again. {KEPT}"),
     NotUnderstood: (
         "WaveSpeed's answer was not understood.",
         "Try again; if it comes back, report the details.",
     ),
-    Overspent: ("", f"Come back then. {_KEPT}"),
+    Overspent: ("", f"Come back then. {KEPT}"),
     KeyNeeded: ("", ""),
     Interrupted: ("", "Press Edit to send it now."),
     Unsaved: ("", "Make room on the disk, then fetch it again; that costs nothing."),
     NoPicture: ("", "Fetch it again; that costs nothing."),
-    Unwritten: ("", f"Make room on the server's disk, then try again. {_KEPT}"),
+    Unwritten: ("", f"Make room on the server's disk, then try again. {KEPT}"),
 }
 _BY_NAME = {kind.__name__: sentences for kind, sentences in _SENTENCES.items()}
 _BROKEN = ("Something went wrong in the studio.", "Try again; the log knows more by the id below.")
@@ -176,16 +177,19 @@ def to_repeat(runs: Sequence[Run]) -> tuple[list[Run], list[Run]]:
 
 def not_deleted(error: WaveSpeedError) -> str:
     """Said when the service would not delete."""
-    what = _BY_NAME.get(type(error).__name__, _BROKEN)[0] or str(error)
-    return f"{what} Nothing was deleted."
+    return f"{_said(error)[0]} Nothing was deleted."
 
 
 def not_fetched(error: WaveSpeedError) -> str:
     """Said when an id leads to nothing."""
-    return f"{_BY_NAME.get(type(error).__name__, _BROKEN)[0] or error} {FETCH_FREE}"
+    return f"{_said(error)[0]} {FETCH_FREE} {_CHECK_ID}"
 
 
 def key_trouble(error: WaveSpeedError) -> str:
     """Said beside a key that does not work, as soon as it was entered."""
+    return " ".join(_said(error))
+
+
+def _said(error: WaveSpeedError) -> tuple[str, str]:
     what, advice = _BY_NAME.get(type(error).__name__, _BROKEN)
-    return f"{what or error} {advice}"
+    return what or str(error), advice

@@ -11,13 +11,14 @@ import html
 import re
 import struct
 import zlib
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from io import BytesIO
 from pathlib import Path
 
 from PIL import Image
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 TOOL = "WaveSpeed image edit"
 _XMP = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
@@ -69,15 +70,17 @@ def write(content: bytes, recipe: Recipe) -> bytes:
 
 def read(path: Path) -> Recipe | None:
     """The recipe in a picture's file, if there is one; blocking. Raises nothing, whatever the file
-    is: it comes from outside, so its XMP is not parsed, and the JSON in it is checked."""
-    try:
-        with Image.open(path, formats=("PNG", "JPEG", "WEBP")) as picture:
-            packet = picture.info.get("xmp", b"")
-        text = packet.decode() if isinstance(packet, bytes) else str(packet)
-        found = re.search(r'edit:recipe="([^"]*)"', text)
-        return _JSON.validate_json(html.unescape(found[1])) if found else None
-    except (OSError, ValueError, ValidationError, SyntaxError, Image.DecompressionBombError):
-        return None
+    is: it comes from outside, so its XMP is not parsed, and the JSON in it is checked. A file can
+    have XMP of others, too, of which a library shows one; so all of it is looked through, and of
+    several recipes one that says "flagged" counts, else the newest."""
+    recipes: list[Recipe] = []
+    with suppress(OSError):
+        for packet in re.findall(rb'edit:recipe="([^"]*)"', path.read_bytes()):
+            with suppress(ValueError):
+                recipes.append(_JSON.validate_json(html.unescape(packet.decode())))
+    with suppress(OverflowError, ValueError, OSError):  # Of a forged time.
+        return max(recipes, key=lambda one: (bool(one.nsfw), one.made_at.timestamp()), default=None)
+    return None
 
 
 def _xmp(recipe: Recipe, most: int | None = None) -> bytes:

@@ -17,6 +17,8 @@ from wavespeed import (
     Event,
     Finished,
     InvalidEdit,
+    Moment,
+    OfTask,
     Polled,
     Prediction,
     Preparing,
@@ -90,58 +92,47 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True)
-class Saved:
+class Saved(Moment):
     """An output lies on the disk."""
 
-    at: float
     result: Result
 
 
 @dataclass(frozen=True, slots=True)
-class Failed:
+class Failed(Moment):
     """The edit ended in an error."""
 
-    at: float
     error: WaveSpeedError
 
 
 @dataclass(frozen=True, slots=True)
-class Stopped:
+class Stopped(Moment):
     """Someone stopped the edit before anything was sent that costs money."""
 
-    at: float
-
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class Held(Moment):
     """As many of its group are under way as the account allows at once; it waits."""
 
-    at: float
-
 
 @dataclass(frozen=True, slots=True)
-class Searching:
+class Searching(Moment):
     """A submission's answer was lost; the service's list is looked through in `seconds`. Unlike
     after a `Waiting`, the submission itself may well have been accepted."""
 
-    at: float
     seconds: float
     error: WaveSpeedError
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Found(OfTask):
     """A submission whose answer was lost turned up in the service's list."""
-
-    at: float
-    prediction: Prediction
 
 
 @dataclass(frozen=True, slots=True)
-class Lost:
+class Lost(Moment):
     """A submission whose answer was lost, and nobody can tell what became of it."""
 
-    at: float
     error: WaveSpeedError
 
 
@@ -180,7 +171,7 @@ class Run:
     price_usd: float = PRICE_USD
     """What the edit costs, as it was shown before it began."""
     group: str = ""
-    """The id that the variants of one edit share; its own for one alone."""
+    """The id that the variants of one edit share; by default its own."""
     number: int = 0
     """Its place in the group."""
     batch: bool = False
@@ -208,6 +199,9 @@ class Run:
     prediction: Prediction | None = None
     results: tuple[Result, ...] = ()
     error: Trouble | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "group", self.group or self.id)
 
     @property
     def is_over(self) -> bool:

@@ -47,7 +47,9 @@ class Runner:
         self._files = Files(folder)
         self._service = service
         self._board = Board()
-        self._driver = Driver(self._board, store, self._files, limits or Limits())
+        limits = limits or Limits()
+        self.parallel = limits.parallel
+        self._driver = Driver(self._board, store, self._files, limits)
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self.watch, self.watch_group = self._board.watch, self._board.watch_group
         records = Records(self._board, store)
@@ -136,6 +138,7 @@ class Runner:
         False where there is nothing to ask for.
         """
         run = await self.get(run_id, visitor)
+        run = run and (self._board.get(run_id) or run)  # As in `resume`: of two presses one begins.
         if run is None or not run.is_over or not (run.prediction or run.state == "unknown"):
             return False
         if (run.own_key and client is None) or run.account not in (VISITORS, self._service):
@@ -150,7 +153,7 @@ class Runner:
         visitor's own has to be there again."""
         run = await self.get(run_id, visitor)
         # Nothing is awaited between this look and the start: two presses make one edit.
-        run = self._board.get(run_id) or run
+        run = run and (self._board.get(run_id) or run)
         if run is None or run.state != "stopped" or run.edit is None or run_id in self._tasks:
             return
         own = client if run.own_key else self._client
@@ -200,11 +203,6 @@ class Runner:
     def usual(self) -> float | None:
         """What an edit usually takes here, in seconds; see `Store.usual`."""
         return self._driver.usual
-
-    @property
-    def parallel(self) -> int:
-        """How many edits of one group are under way at once."""
-        return self._driver.parallel
 
     # --- For main ---------------------------------------------------------------------------
 

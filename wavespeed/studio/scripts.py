@@ -20,9 +20,9 @@ from wavespeed.images import MAX_FILE_BYTES
 
 from . import previews, problems, words
 from .account import Account
+from .fields import copies
 from .run import Run, details
 from .runner import Runner
-from .views import copies
 from .visitors import ClientOf
 
 SCRIPTS = "scripts"  # The visitor that all callers of the API are.
@@ -129,7 +129,9 @@ class Scripts:
         try:
             if not isinstance(images, list):
                 raise InvalidEdit("The pictures have to be a list of files.")
-            files = [await asyncio.to_thread(received, image) for image in images[: MAX_IMAGES + 1]]
+            if len(images) > MAX_IMAGES:
+                images = ["https://"] * len(images)  # How many there are is all that is said.
+            files = [await asyncio.to_thread(received, image) for image in images]
             wanted = Edit(prompt, tuple(files), sync_mode=sync, base64_output=base64)
             client = self._client_of(request.headers.get(KEY_HEADER, "") if request else "")
         except InvalidEdit as error:
@@ -147,7 +149,8 @@ async def to_the_end(runner: Runner, run: Run) -> tuple[list[gr.FileData], dict[
     run = await runner.finished(run.id)
     if run.state != "done":
         problem = problems.problem(run)
-        message = f"{problem.what} {problem.money} {problem.advice}"
+        advice = problem.advice.removesuffix(problems.KEPT)  # That is said to who sees the page.
+        message = f"{problem.what} {problem.money} {advice}".strip()
         raise gr.Error(message, title=problem.what, print_exception=False)
     files = await copies([result.path for result in run.results])
     named = zip(files, (result.path.name for result in run.results), strict=True)
@@ -175,14 +178,14 @@ def received(image: object) -> Path | str:
     path = image.get("path") if isinstance(image, dict) else getattr(image, "path", image)
     if isinstance(path, str) and path.startswith("data:"):
         return _decoded(path)
-    if isinstance(path, str):
+    with suppress(ValueError, OSError):  # Of what is no path on any machine.
         # Another page of Gradio's has such addresses too; what it serves is not here.
-        route, _, named = path.partition(FILE_ROUTE)
-        here = Path(unquote(urlsplit(named).path) if named else path)
+        route, _, named = str(path).partition(FILE_ROUTE)
+        here = Path(unquote(urlsplit(named).path) if named else str(path))
         if is_in_or_equal(here, get_upload_folder()) and (here.is_file() or not route):
             return here
-        if path.startswith("https://"):
-            return path
+        if str(path).lower().startswith("https://"):
+            return str(path)
     raise InvalidEdit("A picture has to be a file uploaded here, an https address or a data: URI.")
 
 
@@ -192,7 +195,8 @@ def _decoded(uri: str) -> Path:
     kind, _, content = uri.partition(",")
     file = previews.place("picture")
     try:
-        file.write_bytes(b64decode(content if kind.endswith(";base64") else "-", validate=True))
+        content = "".join(unquote(content).split()) if kind.endswith(";base64") else "-"
+        file.write_bytes(b64decode(content, validate=True))
     except ValueError as error:
         raise InvalidEdit("A data: URI has to hold a picture in base64.") from error
     except OSError as error:

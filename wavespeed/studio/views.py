@@ -3,30 +3,34 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Sequence, Set
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence, Set
 from contextlib import aclosing
 from datetime import UTC, datetime
+from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import gradio as gr
 
-from wavespeed import MAX_PROMPT, InvalidEdit
+from wavespeed import InvalidEdit
 
 from . import pieces, previews, words
-from .batch import MOST, is_batch, newest
+from .batch import is_batch, newest
 from .export import archive
+from .markup import draw
 from .run import Result, Run, Trouble
 from .runner import Runner
 from .settings import Nsfw
 
 Shown = tuple[Any, ...]
 """What the page shows of an edit, in the order of `shown` in `build`."""
-Files = Sequence[tuple[str, str | None]] | None
-"""What a gallery hands over: paths with captions."""
 OpenPage = tuple[str | None, str]
 """Gradio's id of an open page, and its visitor: one alone could be another's."""
+Streamed = Shown | AsyncGenerator[Shown]
+"""One view, or how things change."""
 T = TypeVar("T")
+P = ParamSpec("P")
 FRAME = 0.05
 """Seconds between two views of a page: of two within one frame it would draw the second alone."""
 CALM = 0.5
@@ -34,16 +38,20 @@ CALM = 0.5
 VIEWS = 100
 """Changes that are shown in a second, of all pages together: then each edit still gets one a
 second where a hundred are watched, and the machine's time goes into the edits."""
+DRAWING = 0.3
+"""Seconds of a view that go into pictures that were dropped and have no small copy yet."""
 VERSIONS = 12
 """Steps back that the strip of versions shows."""
 
 
 class Views:
-    """The page over the runs of a runner; `nsfw` says what becomes of flagged pictures."""
+    """The page over the runs of a runner; `nsfw` says what becomes of flagged pictures, `api_url`
+    where edits are sent, under the server's key and under visitors' own."""
 
-    def __init__(self, runner: Runner, nsfw: Nsfw) -> None:
+    def __init__(self, runner: Runner, nsfw: Nsfw, api_url: tuple[str, str]) -> None:
         self._runner = runner
         self.nsfw: Nsfw = nsfw
+        self._api_url = api_url
         self._left: dict[OpenPage, asyncio.Event] = {}
 
     def is_covered(self, run: Run, index: int, revealed: Set[str] = frozenset()) -> bool:
@@ -70,15 +78,19 @@ class Views:
         note: str = "",
         older: Sequence[Run] = (),
         tip: Run | None = None,
+        staged: bool = True,
+        tried: set[str] | None = None,
     ) -> Shown:
         """The page for runs that belong together. The only place that knows the order of the
         output components. The results of `older` runs stay, dimmed, until there are new ones;
-        `tip` is the newest version, where an older one is looked at."""
+        `tip` is the newest version, where an older one is looked at. The stage is left as it is
+        unless `staged`; for `tried` see `_cards`."""
         ages = [(datetime.now(UTC) - run.started_at).total_seconds() for run in runs]
         waits = len(runs) == 1 and not runs[0].is_over and not runs[0].results
         trouble = runs[0].error if len(runs) == 1 else None
+        left = not staged or (older and waits)
         return (
-            runs[0].group or runs[0].id if runs else None,
+            (runs[0].id if len(runs) == 1 else runs[0].group) if runs else None,
             pieces.status(
                 runs,
                 ages,
@@ -87,7 +99,7 @@ class Views:
                 watching=watching,
                 note=note,
             ),
-            gr.skip() if older and waits else await self.stage(runs, revealed, tip, older=older),
+            gr.skip() if left else await self.stage(runs, revealed, tip, older=older, tried=tried),
             words.PAUSE
             if is_batch(runs) and any(run.held for run in runs)
             else words.STOP_WATCHING
@@ -104,10 +116,11 @@ class Views:
         *,
         older: Sequence[Run] = (),
         pack: Path | None = None,
+        tried: set[str] | None = None,
     ) -> str:
         """The pictures of runs, or their errors, or an invitation; of a batch with its archive."""
         if is_batch(runs):
-            cards = await asyncio.to_thread(self._cards, runs)
+            cards = await asyncio.to_thread(self._cards, runs, tried)
             return pieces.batch(runs, cards, pack)
         versions = await self._versions(runs[0]) if runs else []
         line = await self._versions(tip) if tip else versions
@@ -128,17 +141,18 @@ class Views:
         strip = self._strip(line) if len(runs) == 1 and len(line) > 1 else []
         pending = [self._pending(run, revealed, older[run.number :] or older) for run in runs]
         hides = self.nsfw == "hide"
-        return pieces.results(runs, shots, strip, pending, beside=beside, hides=hides)
+        requests = [pieces.request(run, self._api_url[run.own_key]) for run in runs]
+        return pieces.results(runs, shots, strip, pending, requests, beside=beside, hides=hides)
 
-    def _pending(self, run: Run, revealed: Set[str], older: Sequence[Run]) -> pieces.Pending:
+    def _pending(self, run: Run, revealed: Set[str], older: Sequence[Run]) -> pieces.Card:
         """What stands in the place of a result until it is there: an older one, else the picture
         that is being edited, small; nothing of one that is covered."""
         if run.is_over:
-            return pieces.Pending()
+            return pieces.Card(None, False, "")
         if older and not self.is_covered(older[0], 0, revealed):
-            return pieces.Pending(older=previews.fitting(older[0].results[0].path))
+            return pieces.Card(previews.fitting(older[0].results[0].path), False, "")
         thumb = previews.look(run.pictures[0]).thumb if self._shows_input(run) else ""
-        return pieces.Pending(edited=thumb)
+        return pieces.Card(None, False, thumb)
 
     def _shots(self, run: Run, revealed: Set[str]) -> list[pieces.Shot]:
         """What of each result may be seen; blocking."""
@@ -173,7 +187,7 @@ class Views:
         for run in versions:
             if run.results:  # What failed has made no version.
                 result, covered = run.results[0], self.is_covered(run, 0)
-                file = None if covered else previews.fitting(result.path, previews.CARD)
+                file = None if covered else previews.small(result.path)
                 strip.append(pieces.Version(run.id, "version", file, result.cover))
         return strip
 
@@ -200,32 +214,35 @@ class Views:
         files = await asyncio.to_thread(self._cards, runs)
         return pieces.history(runs, files, **about)
 
-    def _cards(self, runs: Sequence[Run]) -> dict[str, pieces.Card]:
-        """What may be seen of each run's result, or, where it has none, of what it edits."""
-        cards = {}
+    def _cards(self, runs: Sequence[Run], tried: set[str] | None = None) -> dict[str, pieces.Card]:
+        """What may be seen of each run's result, or, where it has none, of what it edits. Of many
+        dropped pictures that takes long: as many as fit into a moment are `tried` each time."""
+        cards, began = {}, time.monotonic()
+        tried = set() if tried is None else tried
         for run in runs:
-            if not run.results:
-                if self._shows_input(run) and previews.look(run.pictures[0]).thumb:
-                    file = previews.fitting(run.pictures[0], previews.CARD)
-                    cards[run.id] = pieces.Card(file, False, "")
-                continue
-            covered = self.is_covered(run, 0)
-            result = run.results[0]
-            file = None if covered else previews.fitting(result.path, previews.CARD)
-            cards[run.id] = pieces.Card(file, covered, result.cover)
+            if run.results:
+                covered, result = self.is_covered(run, 0), run.results[0]
+                file = None if covered else previews.small(result.path)
+                cards[run.id] = pieces.Card(file, covered, result.cover)
+            elif run.id in tried or time.monotonic() - began < DRAWING:
+                tried.add(run.id)
+                file = previews.small(run.pictures[0]) if self._shows_input(run) else None
+                cards[run.id] = pieces.Card(file, False, "")
         return cards
 
     async def look(
         self,
-        group: str,
+        runs: Sequence[Run],
         page: OpenPage,
         revealed: Set[str],
-        note: str = "",
         *,
+        note: str = "",
         older: Sequence[Run] = (),
+        tip: Run | None = None,
     ) -> AsyncGenerator[Shown]:
-        """Watches a group on behalf of an open page, which looks at one at a time: how it is at
-        each change. What is `revealed` can change meanwhile.
+        """Shows runs on behalf of an open page, which looks at one group at a time: the status at
+        once, then the pictures; and as long as one of them goes on, all of its group at each
+        change. What is `revealed` can change meanwhile.
 
         Not by Gradio's `cancels`: what a cancelled event sends last can come after what the
         cancelling one showed, and empties the page. Gradio also sends the last output again when
@@ -234,30 +251,36 @@ class Views:
         """
         self.leave(page)
         left = self._left[page] = asyncio.Event()
-        shown = False
-        runs: Sequence[Run] = []
+        group = next((run.group for run in runs if not run.is_over), None)
+        tried: set[str] = set()
 
         def calm() -> float:
             return CALM if is_batch(runs) else min(1.0, len(self._left) / VIEWS)
 
         try:
-            async with aclosing(self._runner.watch_group(group, calm)) as groups:
-                known: dict[str, Run] = {}
+            yield await self.show(runs, revealed, note=note, staged=False)
+            if group:  # What ended before a restart is in the store alone.
+                runs = await self._runner.group(group, page[1])
+            known = {run.id: run for run in runs}
+            changes = self._runner.watch_group(group, calm) if group else _once(runs)
+            async with aclosing(changes) as groups:
                 while (changed := await _unless(left, anext(groups, None))) is not None:
-                    if not known:  # What ended before a restart is in the store alone.
-                        stored = await self._runner.group(group, page[1])
-                        known = {run.id: run for run in stored}
                     known |= {run.id: run for run in changed}
                     runs = newest(known.values())
-                    now = await self.show(runs, revealed, note=note, older=older)
-                    if left.is_set():
-                        break
-                    # All of it: what is the same is nothing on the wire, and cheaper than
-                    # `gr.skip()`, for which Gradio makes the component anew.
-                    yield now
-                    shown = True
-                    await asyncio.sleep(FRAME)
-            if left.is_set() or not shown:
+                    while not left.is_set():
+                        now = await self.show(
+                            runs, revealed, note=note, older=older, tip=tip, tried=tried
+                        )
+                        if left.is_set():
+                            break
+                        # All of it: what is the same is nothing on the wire, and cheaper than
+                        # `gr.skip()`, for which Gradio makes the component anew.
+                        yield now
+                        await asyncio.sleep(FRAME)
+                        if not is_batch(runs) or all(r.results or r.id in tried for r in runs):
+                            break
+                        runs = await self._runner.group(group, page[1]) if group else runs
+            if left.is_set():
                 yield nothing()
         finally:
             if self._left.get(page) is left:
@@ -268,6 +291,10 @@ class Views:
         left = self._left.pop(page, None)
         if left is not None:
             left.set()
+
+
+async def _once(runs: Sequence[Run]) -> AsyncGenerator[tuple[Run, ...]]:
+    yield tuple(runs)
 
 
 async def _unless(event: asyncio.Event, coming: Awaitable[T]) -> T | None:
@@ -286,7 +313,8 @@ async def _unless(event: asyncio.Event, coming: Awaitable[T]) -> T | None:
 def notes(trouble: Trouble | None) -> Shown:
     """A word beside the field that is at fault: the pictures, the prompt, the key."""
     at_fault = trouble.field if trouble else None
-    said = pieces.note(f"{trouble.message} {words.NOTHING_SPENT}") if trouble else ""
+    advice = "" if at_fault == "key" else f" {words.CHANGE_IT}"
+    said = draw("note", text=f"{trouble.message} {words.NOTHING_SPENT}{advice}") if trouble else ""
     return tuple(said if field == at_fault else "" for field in ("images", "prompt", "key"))
 
 
@@ -300,40 +328,20 @@ def refuse(error: InvalidEdit) -> Shown:
     return (*nothing()[:4], *notes(Trouble.of(error)))
 
 
-async def copies(paths: Sequence[Path]) -> list[str]:
-    """Copies in Gradio's cache, of those files that are still there: what a gallery can show."""
+def streamed(handler: Callable[P, Awaitable[Streamed]]) -> Callable[P, AsyncGenerator[Shown]]:
+    """As Gradio wants it: a generator of what the handler returns, or of its refusal."""
 
-    def copy() -> list[str]:
-        return [str(file) for path in paths if (file := previews.original(path))]
+    @wraps(handler)
+    async def stream(*args: P.args, **named: P.kwargs) -> AsyncGenerator[Shown]:
+        try:
+            found = await handler(*args, **named)
+        except InvalidEdit as error:
+            found = refuse(error)
+        if isinstance(found, tuple):
+            yield found
+            return
+        async with aclosing(found) as views:
+            async for view in views:
+                yield view
 
-    return await asyncio.to_thread(copy)
-
-
-async def fields_of(run: Run | None) -> tuple[Any, Any]:
-    """The pictures and the prompt of a run, for their fields."""
-    if run is None or run.edit is None:
-        return gr.skip(), gr.skip()
-    return await copies(run.pictures), run.prompt
-
-
-async def drafted(draft: Any) -> tuple[list[str], str, bool]:
-    """The pictures and the words that a browser kept, and whether each is on its own. What it
-    says is a stranger's: a path counts only where Gradio serves the file anyway, and all are there
-    or none."""
-    match draft:
-        case {"text": str(text), "paths": [*paths]} if len(paths) <= MOST:
-            files = [Path(path) for path in paths if isinstance(path, str) and "\0" not in path]
-            served = await asyncio.to_thread(lambda: all(map(previews.is_served, files)))
-            pictures = [str(file) for file in files] if served else []
-            return pictures, text[:MAX_PROMPT], draft.get("each") is True
-        case _:
-            return [], "", False
-
-
-def linked(draft: Any) -> tuple[str, str | None]:
-    """The prompt and the run's id that the page's address asks for: a stranger's words as well."""
-    asked = draft.get("asked") if isinstance(draft, dict) else None
-    prompt, run = map((asked if isinstance(asked, dict) else {}).get, ("prompt", "run"))
-    return (prompt if isinstance(prompt, str) else "")[:MAX_PROMPT], (
-        run if isinstance(run, str) else None
-    )
+    return stream

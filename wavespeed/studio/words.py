@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import assert_never
 
@@ -70,7 +69,7 @@ HIDDEN = "This page does not show flagged results."
 HEARD, AGO, SO_FAR = "Last heard of it", "ago", "so far"
 SHOW_ANYWAY, COVER_AGAIN = "Show anyway", "Cover again"
 COVERED = "Flagged by the service as not safe for work"
-DOWNLOAD, COPY, DETAILS = "Download", "Copy", "Details"
+DOWNLOAD, COPY, DETAILS, COPY_DETAILS = "Download", "Copy", "Details", "Copy details"
 NOTHING_SPENT = "Nothing was spent."
 FETCH_FREE = "Fetching a result costs nothing."
 FETCH, FETCH_ID, FETCH_BUTTON = "Fetch a result by its id", "Prediction id", "Fetch"
@@ -79,46 +78,6 @@ RESTORE = "Use its prompt and pictures"
 CHANGE_IT = "Change it, then send it again."
 UNKNOWN_SPENT = "It is not known whether this was billed."
 REFUND = "WaveSpeed refunds failed runs within 3 hours."
-
-
-@dataclass(frozen=True, slots=True)
-class Example:
-    """Fills the fields with a photograph of ours and a prompt."""
-
-    title: str
-    prompt: str
-    photos: tuple[str, ...]
-
-
-EXAMPLES = (
-    Example(
-        "Product and fashion",
-        "Product photo in warm golden hour light, soft shadows, more contrast",
-        ("coffee.jpg",),
-    ),
-    Example(
-        "UI and brand",
-        'Launch poster in pastel colours with a white border and the caption "Lift off"',
-        ("rocket.jpg",),
-    ),
-    Example(
-        "Creative direction",
-        "Turn it into an oil painting with vivid colours",
-        ("chelsea.jpg",),
-    ),
-    Example(
-        "Photography",
-        "Studio portrait in black and white, strong contrast, soft vignette",
-        ("astronaut.jpg",),
-    ),
-)
-"""One for each use that the model's page names, with words that the sandbox understands too."""
-CHIPS = (
-    ("Black and white", "Make it black and white with a strong contrast"),
-    ("Neon night", "Turn it into a neon night scene, cinematic"),
-    ("Pastel", "Redo it in soft pastel colours with a white border"),
-)
-
 STEP_NAMES: dict[Step, str] = {
     "prepare": "Prepare",
     "upload": "Upload",
@@ -218,6 +177,13 @@ def status_of_many(runs: Sequence[Run]) -> str:
     return ", ".join(f"{kinds[kind]} {kind}" for kind in order if kinds[kind]) + "."
 
 
+def while_they_run(usual: float | None, *, watching: bool) -> str:
+    """Goes on from there as long as not all are over."""
+    if not watching:
+        return STOPPED_WATCHING
+    return f"Each{_usually(usual).replace(',', '', 1)}. {MAY_CLOSE}" if usual else MAY_CLOSE
+
+
 def of_batch(how: Progress) -> str:
     """ "12 of 50 done, 2 running, 35 waiting, 1 failed. About 3 min left."."""
     kinds = ("running", "waiting", "failed", "stopped")
@@ -273,8 +239,10 @@ def status(run: Run | None, usual: float | None = None, *, watching: bool = True
             return f"{'Done' if run.edit else 'Fetched'} in {seconds(run.at)}."
         case "stopped":
             return f"Stopped before anything was sent. {NOTHING_SPENT}"
-        case "failed" | "unknown":
-            return ""  # The problem itself says it.
+        case "failed":  # The problem itself says how it came.
+            return f"Failed after {seconds(run.at)}."
+        case "unknown":
+            return "What became of it is not known."
         case _:
             assert_never(run.state)
 

@@ -23,7 +23,7 @@
     // How old each of several runs is stands in the status, which is drawn more often than they are.
     const drawn = one("#status .ws-steps"), ages = JSON.parse(drawn?.dataset.ages ?? "{}");
     for (const b of all("#results [data-clock]"))
-      if (b.dataset.clock in ages) b.textContent = text(ages[b.dataset.clock] + since(drawn, drawn.dataset.ages));
+      b.textContent = b.dataset.clock in ages ? `${b.dataset.said ? ", " : " "}${text(ages[b.dataset.clock] + since(drawn, drawn.dataset.ages))} ${b.dataset.said ?? ""}` : "";
     for (const time of all("#history time:not([data-local])")) {
       time.dataset.local = "";
       time.textContent = new Date(time.dateTime).toLocaleString([], { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
