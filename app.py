@@ -371,6 +371,7 @@ def main(settings: Settings) -> None:
                 run_history=False,  # It writes every input into the browser's storage.
                 app_kwargs={"lifespan": life(runner, account, settings.keep_days, pool)},
                 theme=theme(),
+                head=asset("head.html"),  # What an audience never sees, not even for a moment.
                 css=asset("page.css"),
                 js=asset("page.js"),
                 footer_links=["api"],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
+from io import BytesIO
 from pathlib import Path
 
 from PIL import Image
@@ -18,14 +19,11 @@ PROMPT = "Make it black and white with a strong contrast"
 
 
 def take(page: Page, name: str) -> None:
-    """As a PNG of few colours a quarter of the size, and hard to tell from the original."""
+    """As WebP: a third of a PNG's size, with all its colours."""
     page.mouse.move(0, 0)
     page.wait_for_timeout(500)
-    file = DOCS / f"{name}.png"
-    page.screenshot(path=file)
-    with Image.open(file) as picture:
-        small = picture.convert("RGB").quantize(256, dither=Image.Dither.FLOYDSTEINBERG)
-    small.save(file, optimize=True)
+    with Image.open(BytesIO(page.screenshot())) as picture:
+        picture.convert("RGB").save(DOCS / f"{name}.webp", quality=90, method=6)
 
 
 def edit(page: Page, prompt: str, seen: str) -> None:
@@ -35,7 +33,7 @@ def edit(page: Page, prompt: str, seen: str) -> None:
 
 
 def main_states(browser: Browser, url: str, theme: str) -> None:
-    """Empty, busy, done, covered, failed, four variants, a batch."""
+    """Empty, busy, done, on a phone, covered, failed, four variants, a batch."""
     page = browser.new_page(viewport={"width": 1440, "height": 900})
     page.goto(f"{url}/?__theme={theme}")
     expect(page.locator(".ws-examples")).to_be_visible()
@@ -51,6 +49,11 @@ def main_states(browser: Browser, url: str, theme: str) -> None:
     for _ in range(9):
         page.keyboard.press("ArrowRight")
     take(page, f"done-{theme}")
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.evaluate("document.getElementById('answer').scrollIntoView()")
+    take(page, f"phone-{theme}")
+    page.set_viewport_size({"width": 1440, "height": 900})
+    page.evaluate("scrollTo(0, 0)")
     edit(page, "Warm evening light [[nsfw]]", "#results .ws-cover")
     take(page, f"covered-{theme}")
     edit(page, "Warm evening light [[fail]]", "#results .ws-problem")

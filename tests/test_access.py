@@ -176,12 +176,33 @@ def test_the_status_is_read_out_and_every_field_has_a_name(app: App, browser: Br
 
 
 def test_on_a_phone_the_button_stays_within_the_thumbs_reach(app: App, browser: Browser) -> None:
-    context = browser.new_context(viewport={"width": 390, "height": 844})
+    context = browser.new_context(viewport={"width": 390, "height": 600})
     with tab(context, app.url) as page:
         drop(page, PHOTOS / "coffee.jpg")
         page.locator("#strip").scroll_into_view_if_needed()
         expect(page.locator("#edit")).to_be_in_viewport(ratio=1)
+        page.locator("footer").scroll_into_view_if_needed()
+        expect(page.locator("#edit")).to_be_in_viewport(ratio=1)
     context.close()
+
+
+def test_the_focus_is_not_lost_where_a_button_makes_room_for_another(
+    app: App, browser: Browser
+) -> None:
+    with visit(browser, app.url) as page:
+        drop(page, PHOTOS / "coffee.jpg")
+        page.locator("#prompt textarea").fill("warm [[nsfw]]")
+        page.locator("#edit").press("Enter")
+        expect(page.locator("#stop")).to_be_focused()
+        page.get_by_role("button", name="Show anyway").press("Enter")
+        expect(page.get_by_role("button", name="Cover again")).to_be_visible()
+        expect(page.locator("#results :focus")).to_have_count(1)
+        menu = page.locator("#history details.ws-menu")
+        menu.locator("summary").press("Enter")
+        expect(page.get_by_role("button", name="Delete it here")).to_be_visible()
+        page.keyboard.press("Escape")
+        expect(page.get_by_role("button", name="Delete it here")).to_be_hidden()
+        expect(menu.locator("summary")).to_be_focused()
 
 
 def test_what_is_for_a_space_is_not_shown_elsewhere(app: App, browser: Browser) -> None:

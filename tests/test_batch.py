@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -20,7 +20,8 @@ from tests.visits import drop, visit
 from wavespeed import Edit
 from wavespeed.studio import words
 from wavespeed.studio.batch import newest, progress
-from wavespeed.studio.run import Run, State
+from wavespeed.studio.export import archive
+from wavespeed.studio.run import Result, Run, State
 
 
 @pytest.fixture(scope="module")
@@ -220,6 +221,19 @@ def run(number: int, state: State = "running", **known: object) -> Run:
     edit = Edit("grey", (PHOTOS / "coffee.jpg",))
     made = Run(id=f"{number}", visitor="v", edit=edit, started_at=datetime.now(UTC), batch=True)
     return replace(made, number=number, state=state, **known)  # type: ignore[arg-type]
+
+
+def test_files_of_one_name_are_told_apart_by_their_place(tmp_path: Path) -> None:
+    result = Result(PHOTOS / "coffee.jpg", "JPEG", 600, 400, 9, "data:,", nsfw=False)
+    runs = [run(number, "done", results=(result,)) for number in range(3)]
+    # As a second try has it: begun last, and first in its place.
+    runs[0] = replace(runs[0], started_at=datetime.now(UTC) + timedelta(seconds=60))
+    no = lambda _: False  # noqa: E731
+    archive(runs, file := tmp_path / "all.zip", covered=no, hidden=no, by_input=True)
+    with ZipFile(file) as pack:
+        told = json.loads(pack.read("manifest.json"))["edits"]
+    named = [(edit["number"], edit["results"][0]["file"]) for edit in told]
+    assert named == [(1, "coffee.jpg"), (2, "coffee-2.jpg"), (3, "coffee-3.jpg")]
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.apps import App
 from tests.conftest import PHOTOS
 from tests.visits import drop, visit
+from wavespeed.studio import captions
 
 
 @pytest.fixture
@@ -66,6 +67,10 @@ def test_pictures_are_added_put_in_order_and_taken_away_one_by_one(page: Page) -
     page.get_by_role("button", name="Take picture 1 away").click()
     expect(page.locator("#strip .ws-pick")).to_have_count(2)
     assert names(page) == ["chelsea.jpg", "rocket.jpg"]
+    # By keyboard, too: the focus is where it was, on what came up in its place.
+    page.get_by_role("button", name="Take picture 1 away").press("Enter")
+    expect(page.locator("#strip .ws-pick")).to_have_count(1)
+    expect(page.locator("#strip :focus")).to_have_count(1)
 
 
 def _ends(name: str) -> object:
@@ -110,7 +115,6 @@ def test_a_click_on_a_picture_puts_its_number_into_the_prompt(page: Page) -> Non
 def test_a_picture_that_the_prompt_names_and_that_is_not_there_is_told(page: Page) -> None:
     drop(page, PHOTOS / "coffee.jpg")
     page.locator("#prompt textarea").fill("take the light of image 2")
-    page.locator("#prompt textarea").blur()
     expect(page.locator("#prompt-hint")).to_have_text(
         "The prompt names image 2; there is only one."
     )
@@ -139,3 +143,20 @@ def test_examples_and_chips_fill_in_and_spend_nothing(app: App, page: Page) -> N
     expect(page.locator("#edit")).to_be_enabled()
     page.wait_for_timeout(500)
     assert app.log().count("running, upload") == before
+
+
+@pytest.mark.parametrize(
+    ("prompt", "told"),
+    [
+        ("images 2 and 3 beside it", "image 2, 3;"),
+        ("the light of picture #2, 4", "image 2, 4;"),
+        ("like the 3rd photo", "image 3;"),
+        ("like the second image", "image 2;"),
+        ("like image 1", ""),
+        ("a photo of 2020, with 3 images on the wall", ""),
+    ],
+)
+def test_pictures_are_named_in_several_ways(prompt: str, told: str) -> None:
+    said = captions.named(prompt, 1)
+    assert told in said
+    assert bool(said) == bool(told)

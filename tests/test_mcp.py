@@ -127,7 +127,8 @@ async def test_a_models_own_key_goes_into_a_header_and_addresses_to_the_service(
         settings = {"WAVESPEED_API_KEY": KEY, "WAVESPEED_BASE_URL": url}
         with served(tmp_path, python=sys.executable, **settings) as app:
             async with model(app, **{"X-WaveSpeed-Key": VISITORS_KEY}) as session:
-                address = "https://example.com/cup.jpg"
+                # Another page of Gradio's has such addresses, too.
+                address = "https://example.com/gradio_api/file=/tmp/gradio/cup.jpg"
                 result = await session.call_tool(
                     "edit_picture", {"images": [PICTURE, address], "prompt": "grey"}
                 )

@@ -162,9 +162,15 @@ def test_the_history_opens_reuses_and_deletes(page: Page) -> None:
     cards.first.get_by_text("Delete", exact=True).click()
     cards.first.get_by_role("button", name="Delete it here").click()
     expect(cards).to_have_count(1)
+    expect(page.locator("#results .ws-after")).to_have_attribute("alt", "Result: mirror")
     page.reload()
     expect(cards).to_have_count(1)
     expect(cards.first).to_contain_text("mirror")
+    expect(page.locator("#results .ws-after")).to_be_visible()
+
+    cards.first.get_by_text("Delete", exact=True).click()
+    cards.first.get_by_role("button", name="Delete it here").click()
+    expect(page.locator("#results .ws-welcome")).to_be_visible()  # It was on the stage.
 
 
 def ask_again(page: Page, prompt: str) -> None:

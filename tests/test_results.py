@@ -90,6 +90,12 @@ def test_before_and_after_by_pointer_and_by_key(page: Page) -> None:
     assert old.evaluate("image => getComputedStyle(image).clipPath") == "none"
     page.keyboard.up("b")
     assert old.evaluate("image => getComputedStyle(image).clipPath") == hidden
+    handle.press("End")
+    page.get_by_label("1", exact=True).focus()  # No letters are written there.
+    page.keyboard.down("b")
+    expect(page.locator(".ws-tag-before")).to_have_css("opacity", "1")
+    expect(page.locator(".ws-tag-after")).to_have_css("opacity", "0")
+    page.keyboard.up("b")
 
 
 def test_another_shape_is_told(page: Page) -> None:
@@ -212,6 +218,28 @@ def test_the_focus_goes_to_the_result_unless_its_person_writes_on(page: Page) ->
     page.keyboard.type(" and more")
     expect(page.locator("#results .ws-after")).to_have_attribute("alt", re.compile("Result: warm"))
     expect(page.locator("#prompt textarea")).to_be_focused()
+
+
+def test_what_is_watched_no_more_is_told_so_and_comes_into_the_history(
+    browser: Browser, tmp_path: Path
+) -> None:
+    service = Service(seconds=0.3)
+    with running(service) as url:
+        settings = {"WAVESPEED_API_KEY": KEY, "WAVESPEED_BASE_URL": url}
+        with served(tmp_path, **settings) as app, visit(browser, app.url) as page:
+            made(page, "sepia")
+            service.seconds = 4.0
+            page.locator("#prompt textarea").fill("warm")
+            page.locator("#edit").click()
+            stop = page.get_by_role("button", name="Stop watching")
+            stop.click()
+            expect(page.locator("#status")).to_contain_text("goes on at WaveSpeed")
+            expect(page).to_have_title("Image edit")
+            expect(page.locator("#results .ws-after")).to_have_attribute("alt", "Result: sepia")
+            expect(page.locator("#results .ws-picture")).to_have_css("opacity", "1")
+            cards = page.locator("#history li.ws-card")
+            expect(cards.first).to_contain_text("Under way")
+            expect(cards.first).to_contain_text("$0.02")  # By itself, when it is there.
 
 
 def test_new_variants_show_the_old_result_pale_until_they_are_there(page: Page) -> None:

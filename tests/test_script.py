@@ -185,6 +185,62 @@ def test_an_edit_goes_on_when_its_caller_hangs_up(app: App, client: Client) -> N
     assert f"done, save [run {run}]" in app.log()
 
 
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("/tmp/x\0y", "has to be a file uploaded here"),
+        ("http://x/gradio_api/file=//[/x", "has to be a file uploaded here"),
+        ("{cache}/" + "x" * 5000, "has to be a file uploaded here"),
+        ("data:image/png;base64," + "A" * 80_000_000, "may hold 50 MB"),
+    ],
+)
+def test_an_address_of_no_file_is_refused_with_what_it_cost(app: App, path: str, said: str) -> None:
+    image = {"path": path.replace("{cache}", str(app.log_file.parent / "cache"))}
+    before = len(app.log())
+    call = httpx.post(
+        f"{app.url}/gradio_api/call/edit",
+        json={"data": [[image], "sepia", False, False]},
+        timeout=60,
+    )
+    events = httpx.get(f"{app.url}/gradio_api/call/edit/{call.json()['event_id']}", timeout=60)
+    assert said in events.text
+    assert "Nothing was spent." in events.text
+    assert "Traceback" not in app.log()[before:]
+
+
+def test_how_many_pictures_are_too_many_is_told_right(client: Client) -> None:
+    with pytest.raises(AppError, match="7 pictures are too many"):
+        edit(client, "x", *[PHOTOS / "coffee.jpg"] * 7)
+
+
+def test_what_a_person_would_see_on_the_page_a_script_is_not_told(client: Client) -> None:
+    with pytest.raises(AppError) as caught:
+        edit(client, "x [[fail]]", PHOTOS / "coffee.jpg")
+    assert "still here" not in str(caught.value)
+
+
+def test_the_readmes_node_script_says_where_the_result_is_and_ends(
+    app: App, tmp_path: Path
+) -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    code = readme.split("```js\n")[1].split("```")[0]
+    script = ROOT / "tests" / "node" / f"readme-{tmp_path.name}.mjs"  # Beside its modules.
+    picture = str(PHOTOS / "coffee.jpg")
+    script.write_text(
+        code.replace("http://localhost:7860", app.url).replace("cup.jpg", picture),
+        encoding="utf-8",
+    )
+    node = shutil.which("node", path=Path(sys.executable).parent) or "node"
+    try:
+        done = subprocess.run([node, script], capture_output=True, text=True, timeout=60)
+    finally:
+        script.unlink()
+    assert done.returncode == 0, done.stderr
+    address, flag = done.stdout.split()
+    assert httpx.get(address).headers["content-type"] == "image/png"
+    assert flag == "false"
+
+
 def in_node(app: App, endpoint: str, prompt: str, *key: str) -> tuple[int, list[dict[str, Any]]]:
     """The exit code of tests/node/edit.mjs, and its lines."""
     picture = str(PHOTOS / "coffee.jpg")
@@ -219,13 +275,15 @@ def test_node_reads_what_went_wrong(app: App) -> None:
     assert "refunds failed runs" in events[-1]["error"]
 
 
-def test_nodes_own_key_pays(tmp_path: Path) -> None:
+def test_nodes_own_key_pays_its_own_price(tmp_path: Path) -> None:
     service = Service(seconds=0.2)
+    service.price = 0.035
     with running(service) as url:
         settings = {"WAVESPEED_API_KEY": KEY, "WAVESPEED_BASE_URL": url}
         with served(tmp_path, **settings) as app:
-            code, _ = in_node(app, "/edit", "grey", VISITORS_KEY)
+            code, [answer] = in_node(app, "/edit", "grey", VISITORS_KEY)
     assert code == 0
+    assert answer["data"][1]["cost_usd"] == 0.035
     assert [key for path, key in service.keys if path == MODEL] == [VISITORS_KEY]
 
 

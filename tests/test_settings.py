@@ -81,14 +81,14 @@ def test_a_space_serves_the_page_to_others() -> None:
     assert from_environment({"SPACE_ID": "x/y", "GRADIO_SERVER_NAME": "::"}).server_name == "::"
 
 
-def test_a_space_keeps_what_it_has_in_rented_storage_where_there_is_any(
+def test_a_space_keeps_what_it_has_in_its_bucket_where_there_is_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Whether `/data` can be written is the machine's, so that the machine is played here."""
     space = {"SPACE_ID": "someone/image-edit"}
-    for rented in (True, False):
-        monkeypatch.setattr(os, "access", lambda path, _, is_there=rented: is_there)
-        data = Path("/data" if rented else "data")
+    for mounted in (True, False):
+        monkeypatch.setattr(os, "access", lambda path, _, is_there=mounted: is_there)
+        data = Path("/data" if mounted else "data")
         assert from_environment(space).data_dir == data
         assert from_environment({}).data_dir == Path("data")
         chosen = space | {"WAVESPEED_DATA_DIR": "/mine"}

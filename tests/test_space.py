@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 import yaml
 from gradio_client import Client, handle_file
@@ -22,6 +23,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests import nginx
 from tests.apps import ROOT, free_port, served
 from tests.conftest import PHOTOS
+from tests.service import KEY, MODEL, Service, running
 from tests.visits import ask, tab
 
 SPACE = "someone/image-edit"
@@ -212,3 +214,20 @@ def test_a_script_calls_it_under_its_path(url: str, tmp_path: Path) -> None:
     assert details["status"] == "completed"
     with Image.open(file) as result:
         assert result.size == (600, 400)
+
+
+def test_a_key_among_the_spaces_secrets_pays(tmp_path: Path) -> None:
+    service = Service(seconds=0.3)
+    with running(service) as api:
+        secrets = {"WAVESPEED_API_KEY": KEY, "WAVESPEED_BASE_URL": api}
+        space = ENVIRONMENT | secrets | {"GRADIO_ROOT_PATH": ""}
+        with served(tmp_path, **space) as app:
+            client = Client(
+                app.url, verbose=False, analytics_enabled=False, download_files=tmp_path
+            )
+            picture = handle_file(str(PHOTOS / "coffee.jpg"))
+            client.predict(images=[picture], prompt="grey", api_name="/edit")
+            page = httpx.get(app.url).text
+    assert "Key: from the server" in page
+    assert KEY not in page
+    assert [key for path, key in service.keys if path == MODEL] == [KEY]

@@ -99,7 +99,7 @@ def _port(name: str, text: str) -> int:
 
 
 def _data_dir(*, in_space: bool) -> str:
-    """A Space keeps what is in /data, if its owner has rented that."""
+    """A Space keeps what is in /data, if its owner has mounted a bucket there."""
     return "/data" if in_space and os.access("/data", os.W_OK) else "data"
 
 

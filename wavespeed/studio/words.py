@@ -70,7 +70,7 @@ HEARD, AGO, SO_FAR = "Last heard of it", "ago", "so far"
 SHOW_ANYWAY, COVER_AGAIN = "Show anyway", "Cover again"
 COVERED = "Flagged by the service as not safe for work"
 DOWNLOAD, COPY, DETAILS, COPY_DETAILS = "Download", "Copy", "Details", "Copy details"
-NOTHING_SPENT = "Nothing was spent."
+NOTHING_SPENT, NONE_SPENT = "Nothing was spent.", "nothing spent"
 FETCH_FREE = "Fetching a result costs nothing."
 FETCH, FETCH_ID, FETCH_BUTTON = "Fetch a result by its id", "Prediction id", "Fetch"
 FETCH_INFO = "Any result of this account, also one made elsewhere; WaveSpeed keeps them for 7 days."
@@ -278,16 +278,16 @@ def balance(usd: float) -> str:
 
 
 def card(run: Run) -> str:
-    """A run of the history in a few words: how it went, how long, what it cost."""
+    """A run of the history in a few words: how it went, or how long it took."""
     match run.state:
         case "running":
             return "Under way"
         case "done":
             return seconds(run.at)
         case "stopped":
-            return "Stopped, nothing spent"
+            return "Stopped"
         case "failed":
-            return "Failed, nothing spent" if run.spent == "no" else "Failed"
+            return "Failed"
         case "unknown":
             return "Outcome unknown"
         case _:
@@ -340,7 +340,7 @@ def _waiting(trouble: Trouble, *, spent: bool) -> str:
 LOOK_AGAIN = "Look again"
 FETCH_AGAIN, CHECK_AGAIN = "Fetch again", "Check again"
 LINKS, LINK_RUN = "Links", "Copy link to this edit, for this browser only"
-LINK_PROMPT = "Copy link to this prompt, for anyone"
+LINK_PROMPT, LONGEST_LINK = "Copy link to this prompt, for anyone", 6000
 NOT_YOURS = "That edit was made in another browser, or was deleted."
 HISTORY, OPEN, REUSE, AS_INPUT = "History", "Open", "Use again", "Use as input"
 DELETE, OLDER, NEWER = "Delete", "Older", "Newer"

@@ -15,7 +15,8 @@
     return (performance.now() - seen_.get(element).at) / 1000;
   };
   const counts = { seconds: (drawn, passed) => drawn + passed, ago: (drawn, passed) => drawn + passed, left: (drawn, passed) => Math.max(0, drawn - passed) };
-  let state = "empty", typed = false;
+  let state = "empty", typed = false, edited = false;
+  document.addEventListener("focusin", ({ target }) => { edited = target.id === "edit"; });
   const tick = () => {
     for (const [name, count] of Object.entries(counts))
       for (const b of all(`#status [data-${name}]`))
@@ -32,7 +33,10 @@
       delete link.dataset.now;
       link.click();  // It was asked for a moment ago, by the button that made it.
     }
+    if (/Mac|iP(hone|ad)/.test(navigator.platform)) for (const key of all("#keys kbd:first-child")) key.textContent = "⌘";
     const steps = one("#status .ws-steps");
+    // Stop takes the place of Edit, for the keyboard too, once it can be pressed.
+    if (edited && steps?.dataset.state === "running" && document.activeElement === document.body) document.getElementById("stop")?.focus({ preventScroll: true });
     if (!steps || steps.dataset.state === state) return;
     const before = state;
     state = steps.dataset.state;
@@ -60,16 +64,18 @@
     if (button && !button.disabled && button.checkVisibility()) button.click();
     else if (patience > 0) setTimeout(() => press(id, patience - 50), 50);
   };
-  const writes = (target) => target.closest?.("input, textarea, [contenteditable]");
+  const writes = (target) => target.closest?.("input:not([type=radio], [type=checkbox]), textarea, [contenteditable]");
   document.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
       event.preventDefault();
       // The text box tells the server its words when they are entered, this key included.
       if (!event.repeat) setTimeout(() => press("edit", 1000), 0);
     }
-    if (event.key === "Escape" && !event.defaultPrevented && !one(".ws-screen")?.open) press("stop");
+    const menu = one(".ws-menu[open]");
+    if (event.key === "Escape" && menu) { menu.open = false; one("summary", menu).focus(); }
+    else if (event.key === "Escape" && !event.defaultPrevented && !one(".ws-screen")?.open) press("stop");
     const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-    if (step && one(".ws-screen")?.open) turn(step);
+    if (step && one(".ws-screen")?.open && (all("#results [data-full]").length > 1 || !root().classList.contains("ws-show"))) turn(step);
     else if (step && root().classList.contains("ws-show") && !writes(event.target) && !event.target.closest?.(".ws-wipe")) another(step);
     if (event.key.toLowerCase() === "b" && !writes(event.target) && !event.ctrlKey && !event.metaKey) root().classList.add("ws-peek");
   }, true);
@@ -123,32 +129,48 @@
   const another = (step) => {
     const cards = all("#history [data-do=open]");
     const shown = cards.findIndex((card) => card.dataset.run === one("#results [data-run]")?.dataset.run);
-    cards[Math.min(cards.length - 1, Math.max(0, shown + step))]?.click();
+    const next = cards[shown + step];
+    if (next) return next.click();
+    // The next page of the history, and its first card or its last.
+    const page = one(`#history [data-do=${step > 0 ? "older" : "newer"}]`);
+    if (!page || shown < 0) return;
+    new MutationObserver((_, observer) => {
+      observer.disconnect();
+      all("#history [data-do=open]").at(step > 0 ? 0 : -1)?.click();
+    }).observe(document.getElementById("history"), { childList: true, subtree: true });
+    page.click();
   };
 
-  // --- Each change of one variant draws all of them anew: what was opened, compared or in focus
-  // stays so.
+  // --- A change draws all of it anew: what was opened, compared or in focus stays so.
   const opened = new Set(), wiped = new Map();
+  const parts = "#results .ws-many [data-tile], #results, #strip, #history";
+  const stops = (part) => all("a, button, summary, [tabindex]", part);
   let focused = null;
-  const section = (element) => element.closest?.("#results .ws-many [data-tile]");
-  const stops = (section) => all("a, button, summary, [tabindex]", section);
+  const again = ({ part, tile, at }) => {
+    const drawn = tile ? one(`#results .ws-many [data-tile="${tile}"]`) : document.getElementById(part);
+    const all_ = drawn ? stops(drawn) : [];
+    (all_[at] ?? all_.at(-1))?.focus({ preventScroll: true });
+  };
   document.addEventListener("toggle", ({ target }) => {
-    const tile = target.isConnected && section(target);
+    const tile = target.isConnected && target.closest?.("#results .ws-many [data-tile]");
     if (tile) opened[target.open ? "add" : "delete"](tile.dataset.tile);
   }, true);
   document.addEventListener("focusin", ({ target }) => {
-    const tile = section(target);
-    focused = tile ? { tile: tile.dataset.tile, at: stops(tile).indexOf(target) } : null;
+    const part = target.closest?.(parts);
+    focused = part ? { part: part.id, tile: part.dataset.tile, at: stops(part).indexOf(target) } : null;
   });
-  document.addEventListener("pointerdown", () => { focused = null; }, true);
-  new MutationObserver(() => {
+  const redrawn = new MutationObserver(() => {
     for (const section of all("#results .ws-many [data-tile]")) {
       const tile = section.dataset.tile, pair = one("[data-compare]", section);
       if (opened.has(tile)) for (const details of all("details", section)) details.open = true;
       if (wiped.get(tile) && pair && !one(".ws-wiped", section)) wipe(pair, wiped.get(tile));
-      if (focused?.tile === tile && document.activeElement === document.body) stops(section)[focused.at]?.focus({ preventScroll: true });
     }
-  }).observe(document.getElementById("results"), { childList: true, subtree: true });
+    if (focused && document.activeElement === document.body) again(focused);
+    // Before an audience the full screen goes on with the next result, unless that is covered.
+    const screen = one(".ws-screen");
+    if (screen?.open && root().classList.contains("ws-show")) { if (one("#results [data-full]")) open(at); else screen.close(); }
+  });
+  for (const part of ["results", "strip", "history"]) redrawn.observe(document.getElementById(part), { childList: true, subtree: true });
 
   // --- Small things that need no server
   const toClipboard = async (words) => {
@@ -168,6 +190,7 @@
   };
   document.addEventListener("click", async (event) => {
     const found = (query) => event.target.closest(query);
+    for (const menu of all(".ws-menu[open]")) if (!menu.contains(event.target)) menu.open = false;
     let button;
     if (found("[data-mention]")) say(`image ${found("[data-mention]").dataset.mention}`, true);
     else if (found("[data-say]")) say(found("[data-say]").dataset.say, false);
