@@ -191,7 +191,8 @@ def test_the_focus_is_not_lost_where_a_button_makes_room_for_another(
 ) -> None:
     with visit(browser, app.url) as page:
         drop(page, PHOTOS / "coffee.jpg")
-        page.locator("#prompt textarea").fill("warm [[nsfw]]")
+        page.locator("#prompt textarea").fill("warm [[nsfw]] [[ratelimit]]")
+        expect(page.locator("#edit")).to_be_enabled()
         page.locator("#edit").press("Enter")
         expect(page.locator("#stop")).to_be_focused()
         page.get_by_role("button", name="Show anyway").press("Enter")

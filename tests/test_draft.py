@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from wavespeed import MAX_PROMPT
-from wavespeed.studio.views import drafted, linked
+from wavespeed.studio.fields import drafted, linked
 
 
 @pytest.mark.anyio

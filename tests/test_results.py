@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -131,7 +135,8 @@ def test_versions_lead_from_the_original_to_here_and_back(page: Page) -> None:
     versions.nth(0).click()
     expect(page.locator("#inputs img")).to_have_attribute("src", re.compile(r"coffee\.jpg$"))
 
-    page.get_by_role("button", name="Use as input").first.click()
+    expect(page.locator("#strip")).not_to_contain_text("Made here with")
+    page.locator("#results").get_by_role("button", name="Use as input").click()
     expect(page.locator("#strip")).to_contain_text("Made here with")
     page.locator("#prompt textarea").fill("warm [[fail]]")
     page.locator("#edit").click()
@@ -167,6 +172,17 @@ def test_the_details_hold_the_request_but_no_key(page: Page, browser: Browser) -
     assert page.evaluate("navigator.clipboard.readText()") == prediction_id
     page.get_by_role("button", name="Copy link", exact=True).click()
     assert prediction_id in page.evaluate("navigator.clipboard.readText()")
+
+    # And the request is one: whoever runs it submits the same edit.
+    key = os.environ | {"WAVESPEED_API_KEY": "anyones"}
+    commands = {"Python": [sys.executable, "-c"], "curl": ["bash", "-c"]}
+    for name, command in commands.items():
+        if name == "curl" and not shutil.which("curl"):
+            continue
+        text = details.get_by_label(name, exact=True).text_content() or ""
+        done = subprocess.run([*command, text], env=key, capture_output=True, text=True, timeout=60)
+        assert "openai/gpt-image-1-mini/edit" in done.stdout, done.stderr
+        assert "created" in done.stdout
 
 
 def test_variants_stand_side_by_side_and_one_that_fails_leaves_the_others(page: Page) -> None:

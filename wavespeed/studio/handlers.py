@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import gradio as gr
 
-from wavespeed import AsyncClient, Edit, InvalidEdit
+from wavespeed import AsyncClient, Edit, InvalidEdit, WaveSpeedError
 
 from . import pieces, problems, words
 from .account import Account
@@ -224,7 +224,11 @@ class Handlers:
         page = request.session_hash, who
         if do == "pack":
             self._views.leave(page)
-            pack = await self._views.packed(runs)
+            try:
+                pack = await self._views.packed(runs)
+            except WaveSpeedError as error:
+                gr.Warning(str(error))
+                return nothing()
             return _stage_alone(await self._views.stage(runs, revealed, pack=pack))
         client = self._payer(key, runs)
         if do == "resume":

@@ -16,7 +16,7 @@
   };
   const counts = { seconds: (drawn, passed) => drawn + passed, ago: (drawn, passed) => drawn + passed, left: (drawn, passed) => Math.max(0, drawn - passed) };
   let state = "empty", typed = false, edited = false;
-  document.addEventListener("focusin", ({ target }) => { edited = target.id === "edit"; });
+  document.addEventListener("focusin", ({ target }) => { edited = target.matches("#edit:focus-visible"); });
   const tick = () => {
     for (const [name, count] of Object.entries(counts))
       for (const b of all(`#status [data-${name}]`))
@@ -159,6 +159,7 @@
     const part = target.closest?.(parts);
     focused = part ? { part: part.id, tile: part.dataset.tile, at: stops(part).indexOf(target) } : null;
   });
+  document.addEventListener("pointerdown", () => { focused = null; }, true);
   const redrawn = new MutationObserver(() => {
     for (const section of all("#results .ws-many [data-tile]")) {
       const tile = section.dataset.tile, pair = one("[data-compare]", section);
