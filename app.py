@@ -230,17 +230,16 @@ def build(
         browsing.then(do.deleted, [group, visitor, revealed], shown, **fast)
         restoring = strip.click(past.restore, [inputs, visitor], [*fields, inputs_note], **ours)
         # A gallery that the server fills for the first time does not say that it has changed.
-        looked = ([*fields, each], [strip, hint])
         for event in (coming, taking, browsing, restoring):
-            event.then(past.look_at, *looked, **ours)
-        gr.on([inputs.change, each.change], past.look_at, *looked, **ours)
-        prompt.change(past.read, [*fields, each], hint, **ours)
+            event.then(past.look_at, [inputs, each], strip, **ours)
+        gr.on([inputs.change, each.change], past.look_at, [inputs, each], strip, **ours)
+        asked = [inputs.change, prompt.change, each.change]
+        gr.on(asked, past.read, [*fields, each], hint, trigger_mode="always_last", **ours)
         # In the browser alone.
         here: dict[str, Any] = {**ours, "queue": False}
-        kept = [inputs.change, prompt.change, each.change]
-        gr.on(kept, None, [*fields, each], draft, js=asset("draft.js"), **here)
+        gr.on(asked, None, [*fields, each], draft, js=asset("draft.js"), **here)
         gr.on(
-            [*kept, variants.change, shortcut.change, strip.change],
+            [*asked, variants.change, shortcut.change, strip.change],
             None,
             [*fields, variants, each],
             edit,

@@ -160,3 +160,19 @@ def test_pictures_are_named_in_several_ways(prompt: str, told: str) -> None:
     said = captions.named(prompt, 1)
     assert told in said
     assert bool(said) == bool(told)
+
+
+def test_what_is_refused_before_it_is_sent_is_not_drawn_in_the_history_either(
+    page: Page, tmp_path: Path
+) -> None:
+    """Pillow would open it: PostScript, under the name of a picture."""
+    hostile = tmp_path / "poster.png"
+    hostile.write_bytes(
+        b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n%%EndComments\nshowpage\n"
+    )
+    page.locator("#inputs input[type=file]").first.set_input_files(str(hostile))
+    expect(page.locator("#strip")).to_contain_text("“poster.png” is no JPEG")
+    page.locator("#prompt textarea").fill("sepia")
+    page.locator("#edit").click()
+    expect(page.locator("#history li.ws-card")).to_contain_text("Failed, nothing spent")
+    expect(page.locator("#history li.ws-card img")).to_have_count(0)

@@ -142,6 +142,16 @@ def test_what_others_wrote_into_a_picture_takes_no_cover_away(
     assert read(file) == newer
 
 
+def test_forged_recipes_neither_hide_a_flag_nor_take_long(tmp_path: Path) -> None:
+    flagged = write(encoded("PNG", "RGB", {}), replace(RECIPE, nsfw=True))
+    old = write(encoded("PNG", "RGB", {}), replace(RECIPE, made_at=datetime(1, 1, 1)))
+    file = tmp_path / "forged.png"
+    file.write_bytes(flagged + old + b'edit:recipe="{}"' * 1_000_000)
+    found = read(file)
+    assert found is not None
+    assert found.nsfw
+
+
 def test_a_file_that_is_no_picture_has_no_recipe(tmp_path: Path) -> None:
     (tmp_path / "note.txt").write_text("hello")
     for name in ("note.txt", "missing.png", "."):

@@ -780,7 +780,9 @@ async def test_what_was_paused_goes_on_under_the_key_that_it_began_with(
 ) -> None:
     runner = Runner(client, store, tmp_path, Limits(parallel=1))
     first, second = runner.start_group([edit] * 2, ME, batch=True)
-    await runner.stop(second.id)
+    paused = await runner.stop(second.id)
+    assert paused is not None
+    assert paused.pictures[0].is_relative_to(tmp_path / "inputs")  # Kept, though it never began.
     await runner.resume(second.id, YOU)  # Nobody else goes on with it.
     assert not runner.live() & {second.id}
     async with AsyncClient(f"{KEY}-of-a-visitor", base_url=base_url, pace=QUICK) as own:

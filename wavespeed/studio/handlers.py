@@ -310,7 +310,7 @@ class Handlers:
             gr.Info(words.NOT_YOURS)
         last = run or next(iter(await self._runner.history(who, most=1)), None)
         runs = [run] if run else await self._together(last.group if last else "", who)
-        note = words.picked_up(runs[0]) if runs else ""
+        note = next((words.picked_up(run) for run in runs if not run.is_over), "")
         return self._views.look(runs, (request.session_hash, who), revealed, note=note)
 
 

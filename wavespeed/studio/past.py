@@ -141,9 +141,9 @@ class Past:
         count = len(files or [])
         return draw("hint", text=captions.named(prompt, min(count, 1) if each else count))
 
-    async def look_at(self, files: Files, prompt: str, each: bool) -> tuple[str, str]:
-        """The pictures have changed: what will be sent, and whether the words fit them. Of more
-        pictures than can be sent, the rest is not even looked at."""
+    async def look_at(self, files: Files, each: bool) -> str:
+        """The pictures have changed: what will be sent. Of more pictures than can be sent, the rest
+        is not even looked at."""
         paths = [Path(path) for path, _ in files or []]
 
         def look() -> list[tuple[previews.Seen, bool]]:
@@ -151,8 +151,7 @@ class Past:
             return seen + [(previews.Seen(), False)] * (len(paths) - len(seen))
 
         seen, covered = zip(*await asyncio.to_thread(look), strict=True) if paths else ((), ())
-        told = pieces.strip(paths, seen, covered, each=each)
-        return told, await self.read(files, prompt, each)
+        return pieces.strip(paths, seen, covered, each=each)
 
     def arrange(self, files: Files, event: gr.EventData) -> Any:
         """A picture is moved to the front by one place, or taken away."""

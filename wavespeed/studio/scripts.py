@@ -184,7 +184,7 @@ def received(image: object) -> Path | str:
         here = Path(unquote(urlsplit(named).path) if named else str(path))
         if is_in_or_equal(here, get_upload_folder()) and (here.is_file() or not route):
             return here
-        if str(path).lower().startswith("https://"):
+        if str(path).startswith("https://"):
             return str(path)
     raise InvalidEdit("A picture has to be a file uploaded here, an https address or a data: URI.")
 

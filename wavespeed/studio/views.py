@@ -226,7 +226,9 @@ class Views:
                 cards[run.id] = pieces.Card(file, covered, result.cover)
             elif run.id in tried or time.monotonic() - began < DRAWING:
                 tried.add(run.id)
-                file = previews.small(run.pictures[0]) if self._shows_input(run) else None
+                # `prepare` alone opens what nobody has checked.
+                shown = self._shows_input(run) and previews.look(run.pictures[0]).thumb
+                file = previews.small(run.pictures[0]) if shown else None
                 cards[run.id] = pieces.Card(file, False, "")
         return cards
 
@@ -251,7 +253,7 @@ class Views:
         """
         self.leave(page)
         left = self._left[page] = asyncio.Event()
-        group = next((run.group for run in runs if not run.is_over), None)
+        group = next((run.group for run in runs if run.id in self._runner.live()), None)
         tried: set[str] = set()
 
         def calm() -> float:

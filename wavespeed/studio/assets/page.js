@@ -15,7 +15,9 @@
     return (performance.now() - seen_.get(element).at) / 1000;
   };
   const counts = { seconds: (drawn, passed) => drawn + passed, ago: (drawn, passed) => drawn + passed, left: (drawn, passed) => Math.max(0, drawn - passed) };
-  let state = "empty", typed = false, edited = false;
+  let state = "empty", typed = false, edited = false, pressing = false;
+  document.addEventListener("pointerdown", () => { edited = false; }, true);
+  for (const [kind, down] of [["keydown", true], ["keyup", false]]) document.addEventListener(kind, () => { pressing = down; }, true);
   document.addEventListener("focusin", ({ target }) => { edited = target.matches("#edit:focus-visible"); });
   const tick = () => {
     for (const [name, count] of Object.entries(counts))
@@ -36,7 +38,7 @@
     if (/Mac|iP(hone|ad)/.test(navigator.platform)) for (const key of all("#keys kbd:first-child")) key.textContent = "⌘";
     const steps = one("#status .ws-steps");
     // Stop takes the place of Edit, for the keyboard too, once it can be pressed.
-    if (edited && steps?.dataset.state === "running" && document.activeElement === document.body) document.getElementById("stop")?.focus({ preventScroll: true });
+    if (edited && !pressing && steps?.dataset.state === "running" && document.activeElement === document.body) document.getElementById("stop")?.focus({ preventScroll: true });
     if (!steps || steps.dataset.state === state) return;
     const before = state;
     state = steps.dataset.state;
@@ -76,7 +78,7 @@
     else if (event.key === "Escape" && !event.defaultPrevented && !one(".ws-screen")?.open) press("stop");
     const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
     if (step && one(".ws-screen")?.open && (all("#results [data-full]").length > 1 || !root().classList.contains("ws-show"))) turn(step);
-    else if (step && root().classList.contains("ws-show") && !writes(event.target) && !event.target.closest?.(".ws-wipe")) another(step);
+    else if (step && root().classList.contains("ws-show") && !writes(event.target) && !event.target.closest?.(".ws-wipe, input")) another(step);
     if (event.key.toLowerCase() === "b" && !writes(event.target) && !event.ctrlKey && !event.metaKey) root().classList.add("ws-peek");
   }, true);
   document.addEventListener("keyup", (event) => { if (event.key.toLowerCase() === "b") root().classList.remove("ws-peek"); }, true);
