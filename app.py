@@ -54,6 +54,7 @@ MAX_UPLOAD = "51mb"
 HANDOVER = 15.0
 """Seconds that a new process waits for an old one to leave the data folder."""
 DEEP_LINK = "/gradio_api/deep_link"
+KEY_AS_IT_IS = "(own) => document.querySelector('#api-key input')?.value ?? own"
 MAX_PAGES = 1000
 """Pages that Gradio remembers, some 200 kB each and never less; its default is 10,000. Who has not
 been there for longest is forgotten first, which costs an open page nothing but what it looks at."""
@@ -189,7 +190,10 @@ def build(
             "concurrency_limit": None,
             "show_progress": "hidden",
             "api_visibility": "private",
+            # By default a click is passed over while an earlier one is answered, or watched.
+            "trigger_mode": "multiple",
         }
+        last: dict[str, Any] = {**ours, "trigger_mode": "always_last"}
         # What is shown is markup as it is; Gradio would look at each piece in a thread of its own.
         fast: dict[str, Any] = {**ours, "postprocess": False}
         editing = edit.click(do.start, [*fields, *options, visitor, group, revealed], shown, **fast)
@@ -216,12 +220,11 @@ def build(
             do.open,
             [visitor, revealed],
             shown,
-            trigger_mode="always_last",  # Of arrow keys in quick succession the last counts.
             **fast,
         )
         watching.append(opening)
         halting = stop.click(do.halt, [group, visitor, revealed], shown, **fast)
-        ended = halting.then(do.ended, [group, visitor], trigger_mode="multiple", **ours)
+        ended = halting.then(do.ended, [group, visitor], **ours)
         for event in (*watching, halting, ended, coming):
             event.then(past.remember, visitor, [place, history, tally], **fast)
         browsing = history.click(
@@ -232,11 +235,10 @@ def build(
         # A gallery that the server fills for the first time does not say that it has changed.
         for event in (coming, taking, browsing, restoring):
             event.then(past.look_at, [inputs, each], strip, **ours)
-        gr.on([inputs.change, each.change], past.look_at, [inputs, each], strip, **ours)
+        gr.on([inputs.change, each.change], past.look_at, [inputs, each], strip, **last)
         asked = [inputs.change, prompt.change, each.change]
-        gr.on(asked, past.read, [*fields, each], hint, trigger_mode="always_last", **ours)
-        # In the browser alone.
-        here: dict[str, Any] = {**ours, "queue": False}
+        gr.on(asked, past.read, [*fields, each], hint, **last)
+        here: dict[str, Any] = {**last, "queue": False}
         gr.on(asked, None, [*fields, each], draft, js=asset("draft.js"), **here)
         gr.on(
             [*asked, variants.change, shortcut.change, strip.change],
@@ -251,8 +253,8 @@ def build(
             past.use_key,
             own,
             [price, shortcut, keys, key_note],
-            trigger_mode="always_last",  # While the page still comes, a key is not passed over.
-            **ours,
+            js=KEY_AS_IT_IS,
+            **last,
         )
         scripts = Scripts(runner, account, client_of)
         for endpoint in (scripts.edit, scripts.edit_stream):

@@ -128,8 +128,7 @@ class Runner:
             return run
         task.cancel()
         await asyncio.wait([task])
-        # Its pictures may not have been kept yet, and it may go on in a week.
-        kept = await asyncio.to_thread(self._files.keep, self._board.get(run.id) or run)
+        kept = await asyncio.to_thread(self._files.keep, self._board.get(run.id) or run)  # To go on
         stopped = kept.after(Stopped(age(run)))
         await self._driver.tell(stopped)
         return stopped

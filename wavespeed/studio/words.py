@@ -358,7 +358,6 @@ SHEET, NO_EDITS = "Image edits", "There is no finished edit to show."
 MADE, TIME, COST = "Made", "Time", "Cost"
 NO_BEFORE, COVERED_BEFORE = "The original is not here", "Flagged, left out"
 UNEXPORTED = "The export could not be written to the disk."
-# One, and more of them.
 EDITS, REFERENCES = ("1 edit", "{} edits"), ("1 reference picture", "{} reference pictures")
 FLAGGED_OUT = ("1 flagged result is left out", "{} flagged results are left out")
 GONE_OUT = ("1 result is no longer on the disk", "{} results are no longer on the disk")
