@@ -190,14 +190,14 @@ def build(
             "concurrency_limit": None,
             "show_progress": "hidden",
             "api_visibility": "private",
-            # By default a click is passed over while an earlier one is answered, or watched.
-            "trigger_mode": "multiple",
         }
+        # Else a click is passed over while an earlier one is answered, or watched; right for Edit.
+        lot: dict[str, Any] = {"trigger_mode": "multiple"}
         last: dict[str, Any] = {**ours, "trigger_mode": "always_last"}
         # What is shown is markup as it is; Gradio would look at each piece in a thread of its own.
         fast: dict[str, Any] = {**ours, "postprocess": False}
         editing = edit.click(do.start, [*fields, *options, visitor, group, revealed], shown, **fast)
-        acting = results.click(do.act, [group, own, price, visitor, revealed], shown, **fast)
+        acting = results.click(do.act, [group, own, price, visitor, revealed], shown, **fast, **lot)
         coming = page.load(
             do.come,
             [visitor, draft],
@@ -206,7 +206,7 @@ def build(
             **ours,
         )
         arriving = coming.then(do.arrive, [visitor, group, revealed], shown, **fast)
-        taking = results.click(do.take, [visitor, revealed], fields, **ours)
+        taking = results.click(do.take, [visitor, revealed], fields, **ours, **lot)
         fetching = gr.on(
             [fetch.click, wanted.submit],
             past.fetch,
@@ -220,11 +220,11 @@ def build(
             do.open,
             [visitor, revealed],
             shown,
-            **fast,
+            **{**fast, **lot},
         )
         watching.append(opening)
         halting = stop.click(do.halt, [group, visitor, revealed], shown, **fast)
-        ended = halting.then(do.ended, [group, visitor], **ours)
+        ended = halting.then(do.ended, [group, visitor], **ours, **lot)
         for event in (*watching, halting, ended, coming):
             event.then(past.remember, visitor, [place, history, tally], **fast)
         browsing = history.click(
@@ -253,7 +253,7 @@ def build(
             past.use_key,
             own,
             [price, shortcut, keys, key_note],
-            js=KEY_AS_IT_IS,
+            js=KEY_AS_IT_IS,  # Gradio may hear of the last letter after the key for Enter.
             **last,
         )
         scripts = Scripts(runner, account, client_of)

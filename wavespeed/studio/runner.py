@@ -118,7 +118,7 @@ class Runner:
 
     async def stop(self, run_id: str) -> Run | None:
         """Ends the run if nothing that costs money was sent, else leaves it alone: there is no
-        call that cancels an edit at the service. The run as it is then.
+        call that cancels an edit at the service. The run as it is then, its pictures kept.
 
         The client yields before it sends and we answer on the same loop, so between the look and
         the cancellation no request can leave.
@@ -128,7 +128,7 @@ class Runner:
             return run
         task.cancel()
         await asyncio.wait([task])
-        kept = await asyncio.to_thread(self._files.keep, self._board.get(run.id) or run)  # To go on
+        kept = await asyncio.to_thread(self._files.keep, self._board.get(run.id) or run)
         stopped = kept.after(Stopped(age(run)))
         await self._driver.tell(stopped)
         return stopped
