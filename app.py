@@ -97,6 +97,7 @@ def build(
         # is what lets a browser see its runs, and long enough that nobody guesses another's.
         visitor = gr.BrowserState(storage_key="wavespeed-visitor", secret="wavespeed-visitor")
         draft = gr.BrowserState(storage_key="wavespeed-draft", secret="wavespeed-draft")
+        press = gr.BrowserState(storage_key="wavespeed-press")  # Made by the browser, kept nowhere.
         with gr.Row(elem_id="top"):
             drawn(draw("header", engine=engine, sandbox=sandbox), elem_id="header")
             tally = drawn(elem_id="tally")
@@ -164,7 +165,11 @@ def build(
                         )
                     key_note = drawn(elem_id="key-note")
             with gr.Column(elem_id="answer", elem_classes="ws-card"):
-                status = drawn(pieces.status([], [], None), elem_id="status")
+                status = drawn(
+                    pieces.status([], [], None),
+                    elem_id="status",
+                    js_on_load="window.wavespeed.trigger = trigger;",
+                )
                 results = drawn(
                     pieces.results([], [], [], [], [], hides=nsfw == "hide"),
                     elem_id="results",
@@ -181,10 +186,11 @@ def build(
         previews.begin(copies)
 
         views = Views(runner, nsfw, api_url)
-        do = Handlers(runner, views, account, client_of)
         past = Past(runner, views, account, client_of, key=key)
+        do = Handlers(runner, views, account, client_of, past)
         fields = [inputs, prompt]
-        shown = [group, status, results, stop, inputs_note, prompt_note, key_note]
+        notes = [inputs_note, prompt_note, key_note, fetch_note]
+        shown = [group, status, results, stop, *notes, place, history, tally]
         options = [sync_mode, base64_output, variants, each, own, price]
         ours: dict[str, Any] = {
             "concurrency_limit": None,
@@ -196,45 +202,35 @@ def build(
         last: dict[str, Any] = {**ours, "trigger_mode": "always_last"}
         # What is shown is markup as it is; Gradio would look at each piece in a thread of its own.
         fast: dict[str, Any] = {**ours, "postprocess": False}
-        editing = edit.click(do.start, [*fields, *options, visitor, group, revealed], shown, **fast)
-        acting = results.click(do.act, [group, own, price, visitor, revealed], shown, **fast, **lot)
-        coming = page.load(
-            do.come,
-            [visitor, draft],
-            [visitor, *fields, each, group],
-            js=asset("come.js"),
-            **ours,
-        )
-        arriving = coming.then(do.arrive, [visitor, group, revealed], shown, **fast)
-        taking = results.click(do.take, [visitor, revealed], fields, **ours, **lot)
-        fetching = gr.on(
-            [fetch.click, wanted.submit],
-            past.fetch,
-            [wanted, own, visitor, revealed],
-            [fetch_note, *shown],
+        edit.click(
+            do.start,
+            [*fields, *options, visitor, group, revealed, press],
+            shown,
+            js="(...values) => [...values.slice(0, -1), window.wavespeed.press()]",
             **fast,
         )
-        watching = [editing, acting, arriving, fetching]
-        opening = gr.on(
-            [history.select, results.select],
-            do.open,
-            [visitor, revealed],
-            shown,
-            **{**fast, **lot},
+        stop.click(do.halt, [group, visitor, revealed], shown, **fast, **lot)
+        status.click(do.sync, [visitor, revealed], shown, **fast, **lot)  # See stream.js.
+        results.click(do.act, [group, own, price, visitor, revealed], shown, **fast, **lot)
+        results.click(do.take, [visitor, each, revealed], [*fields, strip], **ours, **lot)
+        gr.on([history.select, results.select], do.open, [visitor, revealed], shown, **fast, **lot)
+        gr.on(
+            [fetch.click, wanted.submit], do.fetch, [wanted, own, visitor, revealed], shown, **fast
         )
-        watching.append(opening)
-        halting = stop.click(do.halt, [group, visitor, revealed], shown, **fast)
-        ended = halting.then(do.ended, [group, visitor], **ours, **lot)
-        for event in (*watching, halting, ended, coming):
-            event.then(past.remember, visitor, [place, history, tally], **fast)
-        browsing = history.click(
-            past.browse, [visitor, place, own], [*fields, exported, place, history, tally], **ours
+        page.load(
+            do.come,
+            [visitor, draft],
+            [visitor, *fields, strip, each, group],
+            js=asset("come.js"),
+            **ours,
+        ).then(do.arrive, [visitor, group, revealed], shown, **fast)
+        history.click(
+            past.browse,
+            [visitor, place, own, each, group, revealed],
+            [*fields, strip, exported, place, history, tally, group, status, results, stop, *notes],
+            **ours,
         )
-        browsing.then(do.deleted, [group, visitor, revealed], shown, **fast)
-        restoring = strip.click(past.restore, [inputs, visitor], [*fields, inputs_note], **ours)
-        # A gallery that the server fills for the first time does not say that it has changed.
-        for event in (coming, taking, browsing, restoring):
-            event.then(past.look_at, [inputs, each], strip, **ours)
+        strip.click(past.restore, [inputs, each, visitor], [*fields, strip, inputs_note], **ours)
         gr.on([inputs.change, each.change], past.look_at, [inputs, each], strip, **last)
         asked = [inputs.change, prompt.change, each.change]
         gr.on(asked, past.read, [*fields, each], hint, **last)
@@ -372,7 +368,8 @@ def main(settings: Settings) -> None:
                 run_history=False,  # It writes every input into the browser's storage.
                 app_kwargs={"lifespan": life(runner, account, settings.keep_days, pool)},
                 theme=theme(),
-                head=asset("head.html"),  # What an audience never sees, not even for a moment.
+                # What an audience never sees, not even for a moment; and before Gradio's script.
+                head=f"{asset('head.html')}<script>{asset('stream.js')}</script>",
                 css=asset("page.css"),
                 js=asset("page.js"),
                 footer_links=["api"],

@@ -38,8 +38,8 @@ class Board:
     def get(self, run_id: str) -> Run | None:
         return self._runs.get(run_id)
 
-    def all(self) -> list[Run]:
-        return list(self._runs.values())
+    def of_visitor(self, visitor: str) -> list[Run]:
+        return [run for run in self._runs.values() if run.visitor == visitor]
 
     def forget(self, run_id: str) -> None:
         run = self._runs.pop(run_id, None)

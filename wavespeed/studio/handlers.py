@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
+import re
 import time
+import uuid
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
+from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, Concatenate, ParamSpec
 from urllib.parse import parse_qs, urlsplit
 
 import gradio as gr
@@ -18,9 +24,10 @@ from .batch import MOST, is_batch
 from .examples import EXAMPLES
 from .fields import Files, copies, drafted, fields_of, linked
 from .markup import PHOTOS
+from .past import Past
 from .run import Run
 from .runner import Runner
-from .views import OpenPage, Shown, Streamed, Views, nothing, streamed
+from .views import OpenPage, Shown, Streamed, Views, nothing, refuse
 from .visitors import ClientOf, known
 
 MOST_VARIANTS = 4
@@ -28,6 +35,9 @@ DOUBLE_CLICK = 1.0
 """Seconds."""
 MOST_PAGES = 10_000
 """Pages of which the last start is remembered."""
+PRESS = re.compile(r"[0-9a-f]{32}")
+P = ParamSpec("P")
+Handler = Callable[Concatenate["Handlers", P], Awaitable[Streamed]]
 
 
 def asked(files: Files, prompt: str, sync_mode: bool, base64_output: bool) -> Edit:
@@ -55,32 +65,74 @@ def is_showcase(request: gr.Request) -> bool:
     return query.get("show") == ["1"]
 
 
+def press_id(press: object) -> str:
+    """The id that a browser gave to a press; what comes without one is a press of its own."""
+    return press if isinstance(press, str) and PRESS.fullmatch(press) else uuid.uuid4().hex
+
+
+def streamed(handler: Handler[P]) -> Callable[Concatenate[Handlers, P], AsyncGenerator[Shown]]:
+    """As Gradio wants it: a generator of what the handler returns, or of its refusal. With the
+    visitor's history, which has a card as soon as there is a run: all that a press changes comes in
+    one event, since each further one may be late (see stream.js)."""
+    signature = inspect.signature(handler)
+
+    @wraps(handler)
+    async def stream(self: Handlers, /, *args: P.args, **named: P.kwargs) -> AsyncGenerator[Shown]:
+        given = signature.bind(self, *args, **named).arguments
+        who, request = given["who"], given["request"]
+        try:
+            found = await handler(self, *args, **named)
+        except InvalidEdit as error:
+            found = refuse(error)
+        if isinstance(found, tuple):
+            yield *found, *await self.past.page(who, request)
+            return
+        view, has_history = nothing(), False
+        async with aclosing(found) as views:
+            async for view in views:
+                yield *view, *(gr.skip(),) * 3
+                if not has_history:
+                    yield *nothing(), *await self.past.page(who, request)
+                    has_history = True
+        yield *view, *await self.past.page(who, request)
+
+    return stream
+
+
 class Handlers:
     """What each of these events does; the runs are the runner's."""
 
-    def __init__(self, runner: Runner, views: Views, account: Account, client_of: ClientOf) -> None:
+    def __init__(
+        self, runner: Runner, views: Views, account: Account, client_of: ClientOf, past: Past
+    ) -> None:
         self._runner = runner
         self._account = account
         self._views = views
         self._client_of = client_of
-        # What each open page started last: its prompt, and when.
-        self._started: dict[OpenPage, tuple[str, float]] = {}
+        self.past = past
+        # What each open page started last: from which fields, and when.
+        self._started: dict[OpenPage, tuple[object, float]] = {}
 
-    def _begin(
-        self, edits: list[Edit], who: str, request: gr.Request, **how: Any
-    ) -> tuple[Run, ...]:
-        """Starts the edits. Gradio lets the second click of a double click through (it
-        notes the first only after gathering the inputs): for that one there is nothing to do. So
-        nothing is awaited here between the look and the start."""
-        page = request.session_hash, who
-        last = self._started.get(page)
-        if last and last[0] == edits[0].prompt and time.monotonic() - last[1] < DOUBLE_CLICK:
-            return ()
-        runs = self._runner.start_group(edits, who, **how)
-        self._started[page] = edits[0].prompt, time.monotonic()
+    def _is_double_click(self, fields: object, page: OpenPage) -> bool:
+        """Gradio lets the second click of a double click through (it notes the first only after
+        gathering the inputs), each with an id of its own: unchanged fields within a second are one
+        press. Nothing is awaited here."""
+        last, now = self._started.get(page), time.monotonic()
+        if last and last[0] == fields and now - last[1] < DOUBLE_CLICK:
+            return True
+        self._started[page] = fields, now
         while len(self._started) > MOST_PAGES:
             del self._started[next(iter(self._started))]
-        return runs
+        return False
+
+    async def _begin(
+        self, edits: Sequence[Edit], who: str, press: object, **options: Any
+    ) -> Sequence[Run]:
+        """Starts the edits of a press; if they were started before, under whatever page, those."""
+        press = press_id(press)
+        if await self._runner.is_new(press, who):
+            return self._runner.start_group(edits, who, press=press, **options)
+        return await self._runner.of_press(press, who)
 
     @streamed
     async def start(
@@ -96,6 +148,7 @@ class Handlers:
         who: str | None,
         current: str | None,
         revealed: set[str],
+        press: str | None,
         request: gr.Request,
     ) -> Streamed:
         """Edit was pressed."""
@@ -106,39 +159,49 @@ class Handlers:
             edits = [asked(files, text, sync, base64)] * counted(variants)
         client = self._client_of(key)
         who = known(who, request)
+        page = request.session_hash, who
+        if self._is_double_click((edits, batch, key), page):
+            return nothing()
         usd = self._price(client, price)
-        runs = self._begin(edits, who, request, client=client, price_usd=usd, batch=batch)
+        runs = await self._begin(edits, who, press, client=client, price_usd=usd, batch=batch)
         if not runs:
             return nothing()
-        older = [run for run in await self._together(current, who) if run.results]
-        return self._views.look(runs, (request.session_hash, who), revealed, older=older)
+        older = [run for run in await self._runner.current(current, who) if run.results]
+        return self._views.look(runs, page, revealed, older=older)
 
+    @streamed
+    async def sync(
+        self, who: str | None, revealed: set[str], event: gr.EventData, request: gr.Request
+    ) -> Streamed:
+        """The page has lost track, see stream.js: what its last press began, if it does not show
+        that yet, and the history as it is now."""
+        runs = await self._runner.of_press(str(event.press or ""), known(who, request))
+        page = request.session_hash, known(who, request)
+        return self._views.look(runs, page, revealed) if runs else nothing()
+
+    @streamed
     async def halt(
         self, current: str | None, who: str | None, revealed: set[str], request: gr.Request
-    ) -> Shown:
+    ) -> Streamed:
         """Ends each run where that saves money, and the watching in any case; a batch with edits
         that have not begun is paused, and what has begun is watched to its end."""
-        runs = await self._together(current, who := known(who, request))
+        runs = await self._runner.current(current, who := known(who, request))
         if is_batch(runs) and (waiting := [run.id for run in runs if run.held]):
             await asyncio.gather(*map(self._runner.stop, waiting))
             return nothing()
         self._views.leave((request.session_hash, who))
         ended = [await self._runner.stop(run.id) or run for run in runs]
         goes_on = any(not run.is_over for run in ended)  # Then an earlier result stays, too.
-        return await self._views.show(ended, revealed, watching=False, staged=not goes_on)
+        view = await self._views.show(ended, revealed, watching=False, staged=not goes_on)
+        return self._until_over(view, ended)
 
-    async def ended(self, current: str | None, who: str | None, request: gr.Request) -> None:
-        """Waits until what is not watched any more is over, for the history."""
-        for run in await self._together(current, known(who, request)):
+    async def _until_over(self, view: Shown, runs: list[Run]) -> AsyncGenerator[Shown]:
+        """Nothing changes any more, but for the history once what is not watched is over."""
+        yield view
+        for run in runs:
             if run.id in self._runner.live():
                 await self._runner.finished(run.id)
-
-    async def deleted(
-        self, current: str | None, who: str | None, revealed: set[str], request: gr.Request
-    ) -> Shown:
-        """A run was deleted; the stage is empty where it was that one."""
-        gone = current and not await self._together(current, known(who, request))
-        return await self._views.show([], revealed) if gone else nothing()
+        yield nothing()
 
     @streamed
     async def act(
@@ -164,23 +227,32 @@ class Handlers:
                 elif not is_showcase(request) and 0 <= int(event.index) < len(run.results):
                     revealed.add(name)
                 tip = await self._runner.get(str(event.tip or ""), who)
-                together = await self._together(current, who)
+                together = await self._runner.current(current, who)
                 beside = together if run.id in (other.id for other in together) else [run]
                 return _stage_alone(await self._views.stage(beside, revealed, tip))
             case "resume" | "repeat" | "pack":
                 group = await self._runner.group(run.group, who)
-                return await self._go_on(group, event.do, key, price, revealed, request)
+                return await self._go_on(group, event, key, price, revealed, request)
             case "again" | "resend":
-                return await self._ask(run, event.do, key, price, revealed, request)
+                return await self._ask(run, event, key, price, revealed, request)
         return nothing()
 
     async def take(
-        self, who: str | None, revealed: set[str], event: gr.EventData, request: gr.Request
-    ) -> tuple[Any, Any]:
+        self,
+        who: str | None,
+        each: bool,
+        revealed: set[str],
+        event: gr.EventData,
+        request: gr.Request,
+    ) -> tuple[Any, Any, Any]:
         """What a button among the results or the examples puts into the fields; spends nothing."""
+        pictures, text = await self._taken(known(who, request), revealed, event)
+        return pictures, text, await self.past.strip(pictures, each)
+
+    async def _taken(self, who: str, revealed: set[str], event: gr.EventData) -> tuple[Any, Any]:
         if event.do == "example":
             return await self._example(int(event.index))
-        run = await self._runner.get(str(event.run or ""), known(who, request))
+        run = await self._runner.get(str(event.run or ""), who)
         if run is not None and event.do == "original":
             return (await fields_of(run))[0], gr.skip()
         index = int(event.index)
@@ -191,7 +263,7 @@ class Handlers:
     async def _ask(
         self,
         run: Run,
-        do: str,
+        event: gr.EventData,
         key: str | None,
         price: float,
         revealed: set[str],
@@ -199,21 +271,22 @@ class Handlers:
     ) -> Streamed:
         """Looks again for what was paid, or sends the edit once more."""
         client, who = self._payer(key, [run]), run.visitor
-        runs: tuple[Run, ...] = ()
-        if do == "again" and await self._runner.again(run.id, who, client):
-            runs = tuple(await self._runner.group(run.group, who))
-        if do == "resend" and run.is_over and run.edit is not None:
+        page, older = (request.session_hash, who), [run] if run.results else []
+        runs: Sequence[Run] = ()
+        if event.do == "again" and await self._runner.again(run.id, who, client):
+            runs = await self._runner.group(run.group, who)
+        is_sent = event.do == "resend" and run.is_over and run.edit is not None
+        if is_sent and run.edit and not self._is_double_click(run.edit, page):
             usd = self._price(client, price)
-            runs = self._begin([run.edit], who, request, client=client, price_usd=usd)
+            runs = await self._begin([run.edit], who, event.press, client=client, price_usd=usd)
         if not runs:
             return nothing()
-        page, older = (request.session_hash, who), [run] if run.results else []
         return self._views.look(runs, page, revealed, older=older)
 
     async def _go_on(
         self,
         runs: list[Run],
-        do: str,
+        event: gr.EventData,
         key: str | None,
         price: float,
         revealed: set[str],
@@ -222,7 +295,7 @@ class Handlers:
         """Goes on with the rest of a batch, tries again what failed, or packs all of it."""
         who = runs[0].visitor
         page = request.session_hash, who
-        if do == "pack":
+        if event.do == "pack":
             self._views.leave(page)
             try:
                 pack = await self._views.packed(runs)
@@ -231,14 +304,16 @@ class Handlers:
                 return nothing()
             return _stage_alone(await self._views.stage(runs, revealed, pack=pack))
         client = self._payer(key, runs)
-        if do == "resume":
+        if event.do == "resume":
             for run in runs:
                 await self._runner.resume(run.id, who, client)
         else:
             free, sent = problems.to_repeat(runs)
-            usd = self._price(client, price)
+            usd, press = self._price(client, price), press_id(event.press)
+            if not await self._runner.is_new(press, who):
+                sent = []
             for run in sent:
-                self._runner.repeat(run, client, usd)
+                self._runner.repeat(run, client, usd, press)
             for run in free:
                 await self._runner.again(run.id, who, client)
         return self._views.look(await self._runner.group(runs[0].group, who), page, revealed)
@@ -272,20 +347,31 @@ class Handlers:
             return nothing()
         page = request.session_hash, who
         if event.do == "group":
-            return self._views.look(await self._together(run.group, who), page, revealed)
+            return self._views.look(await self._runner.current(run.group, who), page, revealed)
         tip = await self._runner.get(str(event.tip or ""), who)
         return self._views.look([run], page, revealed, tip=tip)
 
-    async def _together(self, current: str | None, who: str) -> list[Run]:
-        """What a page looks at: a group, or one of several alone."""
-        if together := await self._runner.group(current or "", who):
-            return together
-        run = await self._runner.get(current or "", who)
-        return [run] if run else []
+    @streamed
+    async def fetch(
+        self,
+        prediction_id: str,
+        key: str | None,
+        who: str | None,
+        revealed: set[str],
+        request: gr.Request,
+    ) -> Streamed:
+        """An id was entered: its result, wherever it was made."""
+        client = self._client_of(key)
+        try:
+            task = await self._account.find(prediction_id, client)
+        except WaveSpeedError as error:
+            raise InvalidEdit(problems.not_fetched(error), field="id") from error
+        run = await self._runner.fetch(task, who := known(who, request), client)
+        return self._views.look([run], (request.session_hash, who), revealed)
 
     async def come(
         self, who: str | None, draft: Any, request: gr.Request
-    ) -> tuple[str, Any, Any, Any, str | None]:
+    ) -> tuple[str, Any, Any, Any, Any, str | None]:
         """A page is opened or reloaded (Gradio itself reloads it when a lost connection is back):
         the pictures and words that were in its fields are still there, else those of its visitor's
         last edit, or what its address asks for. Empty fields are left alone: a quick visitor may
@@ -297,7 +383,8 @@ class Handlers:
         pictures, text = await fields_of(last)
         files, said, each = ([], "", False) if run else await drafted(draft)
         text = prompt or said or text or gr.skip()
-        return who, files or pictures or gr.skip(), text, each or gr.skip(), wanted
+        shown = files or pictures or gr.skip()
+        return who, shown, text, await self.past.strip(shown, each), each or gr.skip(), wanted
 
     @streamed
     async def arrive(
@@ -309,7 +396,7 @@ class Handlers:
         if wanted and run is None:
             gr.Info(words.NOT_YOURS)
         last = run or next(iter(await self._runner.history(who, most=1)), None)
-        runs = [run] if run else await self._together(last.group if last else "", who)
+        runs = [run] if run else await self._runner.current(last.group if last else "", who)
         note = next((words.picked_up(run) for run in runs if not run.is_over), "")
         return self._views.look(runs, (request.session_hash, who), revealed, note=note)
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import aclosing, suppress
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -44,12 +43,8 @@ class Past:
         self._client_of = client_of
         self._key = key
 
-    async def remember(self, who: str | None, request: gr.Request) -> tuple[int, str, str]:
-        """The newest page of the visitor's history, and the sums."""
-        return await self._page(0, who, request)
-
-    async def _page(
-        self, skip: int, who: str | None, request: gr.Request, said: str = ""
+    async def page(
+        self, who: str | None, request: gr.Request, *, skip: int = 0, said: str = ""
     ) -> tuple[int, str, str]:
         """How many runs are on the pages before, a page of cards, and the sums; `said` is what
         went wrong."""
@@ -66,10 +61,14 @@ class Past:
         who: str | None,
         skip: int,
         key: str | None,
+        each: bool,
+        current: str | None,
+        revealed: set[str],
         event: gr.EventData,
         request: gr.Request,
     ) -> tuple[Any, ...]:
-        """A button of the history: take a run's fields or its result, delete it, turn over."""
+        """A button of the history: take a run's fields or its result, delete it, turn over. The
+        stage is emptied where it showed what was deleted."""
         run = await self._runner.get(str(event.run or ""), who := known(who, request))
         pictures, text, said, exported = gr.skip(), gr.skip(), "", ""
         match event.do:
@@ -92,7 +91,15 @@ class Past:
                 skip += PAGE
             case "newer":
                 skip = max(0, skip - PAGE)
-        return pictures, text, exported, *await self._page(skip, who, request, said)
+        gone = current and not await self._runner.current(current, who)
+        return (
+            pictures,
+            text,
+            await self.strip(pictures, each),
+            exported,
+            *await self.page(who, request, skip=skip, said=said),
+            *(await self._views.show([], revealed) if gone else nothing()),
+        )
 
     async def _export(self, who: str) -> tuple[str, str]:
         """Links to the files of the session, or what went wrong."""
@@ -115,36 +122,23 @@ class Past:
         files = [*run.pictures, *(result.path for result in run.results)]
         await asyncio.to_thread(previews.drop, files)
 
-    async def fetch(
-        self,
-        prediction_id: str,
-        key: str | None,
-        who: str | None,
-        revealed: set[str],
-        request: gr.Request,
-    ) -> AsyncGenerator[tuple[Any, ...]]:
-        """An id was entered: its result, wherever it was made."""
-        try:
-            client = self._client_of(key)
-            task = await self._account.find(prediction_id, client)
-        except WaveSpeedError as error:
-            yield draw("note", text=problems.not_fetched(error)), *nothing()
-            return
-        run = await self._runner.fetch(task, who := known(who, request), client)
-        page = request.session_hash, who
-        async with aclosing(self._views.look([run], page, revealed)) as views:
-            async for view in views:
-                yield "", *view
-
     async def read(self, files: Files, prompt: str, each: bool) -> str:
         """The words have changed: whether the pictures that they name are there."""
         count = len(files or [])
         return draw("hint", text=captions.named(prompt, min(count, 1) if each else count))
 
     async def look_at(self, files: Files, each: bool) -> str:
-        """The pictures have changed: what will be sent. Of more pictures than can be sent, the rest
-        is not even looked at."""
-        paths = [Path(path) for path, _ in files or []]
+        """The pictures have changed: what will be sent."""
+        return await self._strip([Path(path) for path, _ in files or []], each)
+
+    async def strip(self, pictures: Any, each: bool) -> Any:
+        """The same of pictures that an event is about to put into the gallery, or of none."""
+        if not isinstance(pictures, list):
+            return gr.skip()
+        return await self._strip([Path(path) for path in pictures], each)
+
+    async def _strip(self, paths: list[Path], each: bool) -> str:
+        """Of more pictures than can be sent, the rest is not even looked at."""
 
         def look() -> list[tuple[previews.Seen, bool]]:
             seen = [(previews.look(path), self._views.is_hidden(path)) for path in paths[:MOST]]
@@ -166,10 +160,17 @@ class Past:
         return paths
 
     async def restore(
+        self, files: Files, each: bool, who: str | None, event: gr.EventData, request: gr.Request
+    ) -> tuple[Any, ...]:
+        """A button of the pictures."""
+        pictures, text, note = await self._restored(files, who, event, request)
+        return pictures, text, await self.strip(pictures, each), note
+
+    async def _restored(
         self, files: Files, who: str | None, event: gr.EventData, request: gr.Request
     ) -> tuple[Any, Any, Any]:
-        """A button of the pictures. A recipe's prompt and pictures come in its order: from the
-        visitor's own run, else from among the pictures that are there."""
+        """A recipe's prompt and pictures come in its order: from the visitor's own run, else from
+        among the pictures that are there."""
         if event.do != "restore":
             return self.arrange(files, event), gr.skip(), ""
         found = await asyncio.to_thread(recipes_of, files)

@@ -114,6 +114,7 @@ def status(
         run=run,
         alone=len(runs) == 1,
         ages={run.id: round(age, 1) for run, age in going if watching},
+        presses=" ".join({run.press: None for run in runs if run.press}),
         state=("running" if watching else "left") if going else run.state if run else "empty",
         steps=_steps(run, age, "run" if watching else "left"),
         sentence=words.of_batch(how) if how else _sentence(runs, usual, watching=watching),

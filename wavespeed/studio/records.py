@@ -32,14 +32,30 @@ class Records:
         here = [run for run in self._board.of(group) if run.visitor == visitor]
         return newest({run.id: run for run in (*stored, *here)}.values())
 
+    async def current(self, shown: str | None, visitor: str) -> list[Run]:
+        """What a page shows: a group, or one of several alone."""
+        if together := await self.group(shown or "", visitor):
+            return together
+        run = await self.get(shown or "", visitor)
+        return [run] if run else []
+
     async def history(self, visitor: str, *, skip: int = 0, most: int = 12) -> list[Run]:
         """A visitor's runs, newest first, as they are now."""
         stored = await asyncio.to_thread(self._store.history, visitor, skip=skip, most=most)
-        return [self._board.get(run.id) or run for run in stored]
+        now = {run.id: self._board.get(run.id) or run for run in stored}
+        if not skip:  # What has just begun is not in the store yet.
+            now |= {run.id: run for run in self._board.of_visitor(visitor) if not run.is_over}
+        return sorted(now.values(), key=lambda run: run.started_at, reverse=True)[:most]
 
     async def of_prediction(self, prediction_id: str, visitor: str) -> Run | None:
         """A visitor's own run that made the prediction."""
         return await asyncio.to_thread(self._store.of_prediction, prediction_id, visitor)
+
+    async def of_press(self, press: str, visitor: str) -> list[Run]:
+        """The runs that a visitor's press began, of each place the newest."""
+        stored = await asyncio.to_thread(self._store.of_press, press, visitor)
+        here = [run for run in self._board.of_visitor(visitor) if press and run.press == press]
+        return newest({run.id: run for run in (*stored, *here)}.values())
 
     async def of_session(self, visitor: str) -> list[Run]:
         """The runs of what the visitor does now, newest first, 200 at most."""

@@ -170,6 +170,8 @@ class Run:
     """Who was asked and pays: the service by its address, or `VISITORS`."""
     price_usd: float = PRICE_USD
     """What the edit costs, as it was shown before it began."""
+    press: str = ""
+    """The id of the press that began it, made in the browser: one press begins its edits once."""
     group: str = ""
     """The id that the variants of one edit share; by default its own."""
     number: int = 0

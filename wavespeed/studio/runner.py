@@ -26,6 +26,8 @@ log = logging.getLogger("wavespeed.studio")
 STALE = timedelta(minutes=10)
 """An edit that a restart found unsent is sent after all, but not when its person is long gone."""
 DAY = 86_400.0
+MOST_PRESSES = 10_000
+"""Remembered in memory; a run's press is in the store within a moment."""
 PATIENCE = 5.0
 """Seconds that an orderly end of the process waits for the answers to submissions."""
 
@@ -51,10 +53,12 @@ class Runner:
         self.parallel = limits.parallel
         self._driver = Driver(self._board, store, self._files, limits)
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._presses: dict[tuple[str, str], None] = {}  # Oldest first.
         self.watch, self.watch_group = self._board.watch, self._board.watch_group
         records = Records(self._board, store)
         self.get, self.group, self.history = records.get, records.group, records.history
         self.of_prediction, self.spent_today = records.of_prediction, records.spent_today
+        self.of_press, self.current = records.of_press, records.current
         self.session, self.of_session = records.session, records.of_session
 
     # --- For the page -----------------------------------------------------------------------
@@ -81,6 +85,7 @@ class Runner:
         price_usd: float = PRICE_USD,
         *,
         batch: bool = False,
+        press: str = "",
     ) -> tuple[Run, ...]:
         """Starts edits that belong together, as many of them at once as the account allows; each
         goes its own way. A `batch` has a picture for each instead of variants of one."""
@@ -88,12 +93,22 @@ class Runner:
         # An id of its own, so that one of several can be looked at alone.
         group = uuid.uuid4().hex if len(runs) > 1 else runs[0].id
         runs = [
-            replace(run, group=group, number=number, price_usd=price_usd, batch=batch)
+            replace(run, group=group, number=number, price_usd=price_usd, batch=batch, press=press)
             for number, run in enumerate(runs)
         ]
         for run in runs:
             self._spawn(run, client or self._client)
         return tuple(runs)
+
+    async def is_new(self, press: str, visitor: str) -> bool:
+        """Whether this press of a visitor's begins something; asked once, it never does again, not
+        after a restart either, since it is written down with its runs."""
+        if (visitor, press) in self._presses:
+            return False
+        self._presses[visitor, press] = None  # Before anything is awaited: of two one begins.
+        while len(self._presses) > MOST_PRESSES:
+            del self._presses[next(iter(self._presses))]
+        return not await asyncio.to_thread(self._store.has_press, press, visitor)
 
     async def fetch(self, task: Prediction, visitor: str, client: AsyncClient | None = None) -> Run:
         """A run of a task that was made elsewhere, or the visitor's own that made it; costs
@@ -161,7 +176,9 @@ class Runner:
         if own is not None and run.account in (VISITORS, self._service):
             self._spawn(replace(run, state="running"), own)
 
-    def repeat(self, run: Run, client: AsyncClient | None, price_usd: float) -> None:
+    def repeat(
+        self, run: Run, client: AsyncClient | None, price_usd: float, press: str = ""
+    ) -> None:
         """Sends the edit of a run once more, in the same place of its group; but one that stands
         there by now was sent by another press."""
         assert run.edit is not None
@@ -177,6 +194,7 @@ class Runner:
             batch=run.batch,
             price_usd=price_usd,
             attempt=run.attempt + 1,
+            press=press,
         )
         self._spawn(again, client or self._client)
 

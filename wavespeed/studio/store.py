@@ -30,6 +30,8 @@ CREATE TABLE IF NOT EXISTS runs (
     cost_usd REAL NOT NULL DEFAULT 0,
     account TEXT NOT NULL DEFAULT '',    -- Who paid; limits count the same account's alone.
     group_id TEXT NOT NULL DEFAULT '',
+    press TEXT NOT NULL DEFAULT '',
+    number INTEGER NOT NULL DEFAULT 0,   -- Which of the press's edits it is.
     body TEXT NOT NULL       -- The whole run, as JSON; empty once it was deleted.
 ) STRICT;
 CREATE INDEX IF NOT EXISTS runs_of_visitor ON runs (visitor, started_at);
@@ -38,7 +40,12 @@ CREATE INDEX IF NOT EXISTS runs_of_day ON runs (day);
 CREATE INDEX IF NOT EXISTS runs_of_prediction ON runs (prediction_id);
 CREATE INDEX IF NOT EXISTS runs_not_over ON runs (over) WHERE over = 0;
 """
-_ADDED = {"account": "TEXT NOT NULL DEFAULT ''", "group_id": "TEXT NOT NULL DEFAULT ''"}
+_ADDED = {
+    "account": "TEXT NOT NULL DEFAULT ''",
+    "group_id": "TEXT NOT NULL DEFAULT ''",
+    "press": "TEXT NOT NULL DEFAULT ''",
+    "number": "INTEGER NOT NULL DEFAULT 0",
+}
 """Columns that a file of an earlier version lacks."""
 _JSON = TypeAdapter(Run)
 NEAR = timedelta(minutes=20)
@@ -67,6 +74,12 @@ class Store:
             if name not in there:
                 self._database.execute(f"ALTER TABLE runs ADD COLUMN {name} {kind}")
         self._database.execute("CREATE INDEX IF NOT EXISTS runs_of_group ON runs (group_id)")
+        # The last word on "one press, one edit", deleted runs included: what is not written down is
+        # not sent.
+        self._database.execute(
+            "CREATE UNIQUE INDEX IF NOT EXISTS runs_of_press ON runs (visitor, press, number)"
+            " WHERE press != ''"
+        )
 
     def close(self) -> None:
         with self._lock:
@@ -113,6 +126,15 @@ class Store:
     def of_group(self, group: str, visitor: str) -> list[Run]:
         """A visitor's own runs of one group."""
         return self._runs("group_id = ? AND visitor = ?", group, visitor)
+
+    def has_press(self, press: str, visitor: str) -> bool:
+        """Whether a visitor's press has begun runs, deleted ones included."""
+        query = "SELECT 1 FROM runs WHERE visitor = ? AND press = ? AND press != '' LIMIT 1"
+        return bool(self._read(query, visitor, press))
+
+    def of_press(self, press: str, visitor: str) -> list[Run]:
+        """The runs that a visitor's press began."""
+        return self._runs("visitor = ? AND press = ? AND press != ''", visitor, press)
 
     def history(self, visitor: str, *, skip: int = 0, most: int = 12) -> list[Run]:
         """A visitor's runs, newest first."""
@@ -197,8 +219,8 @@ class Store:
             """
             INSERT INTO runs
                 (id, visitor, started_at, over, prediction_id, day, cost_usd, account, group_id,
-                 body)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                 press, number, body)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             ON CONFLICT (id) DO UPDATE SET over = excluded.over, body = excluded.body,
                 started_at = excluded.started_at,
                 prediction_id = excluded.prediction_id, cost_usd = excluded.cost_usd,
@@ -214,6 +236,8 @@ class Store:
                 run.cost_usd,
                 run.account,
                 run.group,
+                run.press,
+                run.number,
                 _JSON.dump_json(run).decode(),
             ),
         )

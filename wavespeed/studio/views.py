@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence, Set
+from collections.abc import AsyncGenerator, Awaitable, Sequence, Set
 from contextlib import aclosing
 from datetime import UTC, datetime
-from functools import wraps
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, TypeVar
 
 import gradio as gr
 
@@ -30,7 +29,6 @@ OpenPage = tuple[str | None, str]
 Streamed = Shown | AsyncGenerator[Shown]
 """One view, or how things change."""
 T = TypeVar("T")
-P = ParamSpec("P")
 FRAME = 0.05
 """Seconds between two views of a page: of two within one frame it would draw the second alone."""
 CALM = 0.5
@@ -313,37 +311,20 @@ async def _unless(event: asyncio.Event, coming: Awaitable[T]) -> T | None:
 
 
 def notes(trouble: Trouble | None) -> Shown:
-    """A word beside the field that is at fault: the pictures, the prompt, the key."""
+    """A word beside the field that is at fault: the pictures, the prompt, the key, the id."""
     at_fault = trouble.field if trouble else None
-    advice = "" if at_fault == "key" else f" {words.CHANGE_IT}"
-    said = draw("note", text=f"{trouble.message} {words.NOTHING_SPENT}{advice}") if trouble else ""
-    return tuple(said if field == at_fault else "" for field in ("images", "prompt", "key"))
+    advice = {"key": f" {words.NOTHING_SPENT}", "id": ""}
+    usual = f" {words.NOTHING_SPENT} {words.CHANGE_IT}"
+    said = trouble.message + advice.get(at_fault or "", usual) if trouble else ""
+    note = draw("note", text=said) if said else ""
+    return tuple(note if field == at_fault else "" for field in ("images", "prompt", "key", "id"))
 
 
 def nothing() -> Shown:
     """The page stays as it is."""
-    return tuple(gr.skip() for _ in range(7))
+    return tuple(gr.skip() for _ in range(8))
 
 
 def refuse(error: InvalidEdit) -> Shown:
     """Nothing but the note changes: an earlier result stays."""
     return (*nothing()[:4], *notes(Trouble.of(error)))
-
-
-def streamed(handler: Callable[P, Awaitable[Streamed]]) -> Callable[P, AsyncGenerator[Shown]]:
-    """As Gradio wants it: a generator of what the handler returns, or of its refusal."""
-
-    @wraps(handler)
-    async def stream(*args: P.args, **named: P.kwargs) -> AsyncGenerator[Shown]:
-        try:
-            found = await handler(*args, **named)
-        except InvalidEdit as error:
-            found = refuse(error)
-        if isinstance(found, tuple):
-            yield found
-            return
-        async with aclosing(found) as views:
-            async for view in views:
-                yield view
-
-    return stream

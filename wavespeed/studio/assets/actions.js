@@ -4,5 +4,13 @@ element.addEventListener("click", (event) => {
   const button = event.target.closest("[data-do]");
   // What shows another run ends the watching of this one, so it is an event of its own.
   const kind = ["open", "version", "group"].includes(button?.dataset.do) ? "select" : "click";
-  if (button) trigger(kind, { do: button.dataset.do, index: Number(button.dataset.index || 0), run: button.dataset.run || "", tip: button.dataset.tip || "" });
+  const isPaid = ["resume", "repeat", "resend"].includes(button?.dataset.do);
+  if (button)
+    trigger(kind, {
+      do: button.dataset.do,
+      index: Number(button.dataset.index || 0),
+      run: button.dataset.run || "",
+      tip: button.dataset.tip || "",
+      press: isPaid ? window.wavespeed.press() : "",
+    });
 });
