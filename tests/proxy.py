@@ -6,7 +6,7 @@ import asyncio
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 
 import httpx
 import uvicorn
@@ -32,6 +32,11 @@ class Proxy:
         self.is_losing_joins = False  # Events reach the page, and their answers get lost.
         self.streams = 0
         self._http = httpx.AsyncClient(timeout=None, trust_env=False, limits=httpx.Limits())
+
+    @asynccontextmanager
+    async def lifespan(self, app: Starlette) -> AsyncIterator[None]:
+        async with self._http:
+            yield
 
     async def handle(self, request: Request) -> Response:
         # Its host goes on as it came: the page compares it with the origin.
@@ -95,7 +100,10 @@ def late(target: str, delay: float = 0.0) -> Iterator[Proxy]:
         Route("/{path:path}", proxy.handle, methods=["GET", "POST", "HEAD", "OPTIONS", "PUT"])
     ]
     config = uvicorn.Config(
-        Starlette(routes=routes), port=port, log_level="error", timeout_graceful_shutdown=1
+        Starlette(routes=routes, lifespan=proxy.lifespan),
+        port=port,
+        log_level="error",
+        timeout_graceful_shutdown=1,
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
