@@ -36,16 +36,16 @@ def main_states(browser: Browser, url: str, theme: str) -> None:
     """Empty, busy, done, on a phone, covered, failed, four variants, a batch."""
     page = browser.new_page(viewport={"width": 1440, "height": 900})
     page.goto(f"{url}/?__theme={theme}")
-    expect(page.locator(".ws-examples")).to_be_visible()
+    expect(page.locator("[data-testid=examples]")).to_be_visible()
     take(page, f"empty-{theme}")
     files = [PHOTOS / "coffee.jpg", PHOTOS / "rocket.jpg"]
     page.locator("#inputs input[type=file]").first.set_input_files(files)
-    expect(page.locator("#strip .ws-pick")).to_have_count(2)
-    edit(page, PROMPT, "#status .ws-run:nth-child(3)")
+    expect(page.locator("#strip [data-testid=strip-picture]")).to_have_count(2)
+    edit(page, PROMPT, "#status [data-testid=step-run]:nth-child(3)")
     page.wait_for_timeout(700)
     take(page, f"busy-{theme}")
-    expect(page.locator("#results .ws-after")).to_be_visible()
-    page.locator(".ws-wipe").focus()
+    expect(page.locator("#results [data-testid=result]")).to_be_visible()
+    page.locator("[data-testid=compare-handle]").focus()
     for _ in range(9):
         page.keyboard.press("ArrowRight")
     take(page, f"done-{theme}")
@@ -54,19 +54,21 @@ def main_states(browser: Browser, url: str, theme: str) -> None:
     take(page, f"phone-{theme}")
     page.set_viewport_size({"width": 1440, "height": 900})
     page.evaluate("scrollTo(0, 0)")
-    edit(page, "Warm evening light [[nsfw]]", "#results .ws-cover")
+    edit(page, "Warm evening light [[nsfw]]", "#results [data-testid=cover]")
     take(page, f"covered-{theme}")
-    edit(page, "Warm evening light [[fail]]", "#results .ws-problem")
+    edit(page, "Warm evening light [[fail]]", "#results [data-testid=problem]")
     take(page, f"failed-{theme}")
     page.get_by_label("4", exact=True).check()
-    edit(page, "Watercolour painting, pastel", ".ws-tile:nth-child(4) .ws-after")
-    expect(page.locator("#history li.ws-card")).to_have_count(7)
+    edit(
+        page, "Watercolour painting, pastel", "[data-testid=tile]:nth-child(4) [data-testid=result]"
+    )
+    expect(page.locator("#history [data-testid=history-card]")).to_have_count(7)
     take(page, f"variants-{theme}")
     page.get_by_role("button", name="Clear").click()
     files = [PHOTOS / f"{name}.jpg" for name in ("coffee", "rocket", "chelsea", "astronaut")] * 3
     page.locator("#inputs input[type=file]").first.set_input_files(files)
     page.get_by_label("Each picture on its own").check()
-    edit(page, "Sepia", ".ws-tiles li:nth-child(6) .ws-tile-done")
+    edit(page, "Sepia", "[data-testid=tiles] li:nth-child(6) [data-testid=tile-done]")
     take(page, f"batch-{theme}")
     page.close()
 

@@ -57,21 +57,21 @@ def test_an_edit_fits_and_is_accessible_in_any_state_in_both_themes(
         page.wait_for_timeout(300)
         looked_at(page, "empty")
         ask(page, "sepia [[slow]]")
-        expect(page.locator("#status .ws-run", has_text="Process")).to_be_visible()
+        expect(page.locator("#status [data-testid=step-run]", has_text="Process")).to_be_visible()
         looked_at(page, "busy")
         page.locator("#stop").click()
         for prompt, seen in (
-            ("sepia", ".ws-after"),
-            ("warm [[nsfw]]", ".ws-cover"),
-            ("warm [[fail]]", ".ws-problem"),
+            ("sepia", "[data-testid=result]"),
+            ("warm [[nsfw]]", "[data-testid=cover]"),
+            ("warm [[fail]]", "[data-testid=problem]"),
         ):
             page.locator("#prompt textarea").fill(prompt)
             page.locator("#edit").click()
             expect(page.locator(f"#results {seen}")).to_be_visible()
             expect(page.locator("#edit")).to_be_visible()
             page.wait_for_timeout(300)
-            if page.locator(".ws-details summary").count():
-                page.locator(".ws-details summary").click()
+            if page.locator("[data-testid=details] summary").count():
+                page.locator("[data-testid=details] summary").click()
             looked_at(page, prompt)
 
 
@@ -80,15 +80,15 @@ def test_several_fit_and_are_accessible_in_both_themes(
 ) -> None:
     with visit(browser, app.url) as page:
         ask(page, "sepia")
-        expect(page.locator("#results .ws-after")).to_have_count(1)
+        expect(page.locator("#results [data-testid=result]")).to_have_count(1)
         page.get_by_label("4", exact=True).check()
         page.locator("#edit").click()
-        expect(page.locator("#results .ws-after")).to_have_count(4)
-        expect(page.locator("#history li.ws-card")).to_have_count(5)
+        expect(page.locator("#results [data-testid=result]")).to_have_count(4)
+        expect(page.locator("#history [data-testid=history-card]")).to_have_count(5)
         page.get_by_role("button", name="Export").click()
         expect(page.locator("#exported a")).to_have_count(2)
         looked_at(page, "variants, and an export")
-        page.locator(".ws-tile").first.hover()
+        page.locator("[data-testid=tile]").first.hover()
         page.get_by_role("button", name="Full screen").first.click()
         expect(page.get_by_role("dialog", name="Full screen")).to_be_visible()
         looked_at(page, "full screen")
@@ -98,14 +98,14 @@ def test_several_fit_and_are_accessible_in_both_themes(
         fake = tmp_path / "holiday.jpg"
         fake.write_text("this is no picture")
         drop(page, PHOTOS / "coffee.jpg", PHOTOS / "rocket.jpg", fake)
-        expect(page.locator("#strip .ws-note")).to_be_visible()
+        expect(page.locator("#strip [data-testid=note]")).to_be_visible()
         page.get_by_label("Each picture on its own").check()
         page.locator("#edit").click()
         expect(page.locator("#status")).to_contain_text("2 of 3 done, 1 failed.")
         expect(page.get_by_role("button", name="Download all")).to_be_visible()
         looked_at(page, "each on its own")
         with tab(page.context, f"{app.url}/?show=1") as stage:
-            expect(stage.locator("#results .ws-tile-done")).to_have_count(2)
+            expect(stage.locator("#results [data-testid=tile-done]")).to_have_count(2)
             looked_at(stage, "before an audience")
 
 
@@ -114,7 +114,7 @@ def test_everything_can_be_reached_by_keyboard_and_is_seen_in_focus(
 ) -> None:
     with visit(browser, app.url) as page:
         ask(page, "sepia")
-        expect(page.locator("#results .ws-after")).to_be_visible()
+        expect(page.locator("#results [data-testid=result]")).to_be_visible()
         expect(page.locator("#history li")).to_have_count(1)
         page.locator("#answer").evaluate("document.activeElement.blur()")
         reached, unseen = set(), []
@@ -158,7 +158,7 @@ def test_little_motion_is_honoured(app: App, browser: Browser) -> None:
     context = browser.new_context(reduced_motion="reduce")
     with tab(context, app.url) as page:
         ask(page, "sepia [[slow]]")
-        running = page.locator("#status .ws-run i")
+        running = page.locator("#status [data-testid=step-run] i")
         expect(running.first).to_be_visible()
         moves = running.first.evaluate("bar => getComputedStyle(bar, '::after').animationName")
         assert moves == "none"
@@ -198,7 +198,7 @@ def test_the_focus_is_not_lost_where_a_button_makes_room_for_another(
         page.get_by_role("button", name="Show anyway").press("Enter")
         expect(page.get_by_role("button", name="Cover again")).to_be_visible()
         expect(page.locator("#results :focus")).to_have_count(1)
-        menu = page.locator("#history details.ws-menu")
+        menu = page.locator("#history [data-testid=menu]")
         menu.locator("summary").press("Enter")
         expect(page.get_by_role("button", name="Delete it here")).to_be_visible()
         page.keyboard.press("Escape")

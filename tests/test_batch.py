@@ -66,7 +66,7 @@ def ask_each(page: Page, prompt: str, *files: Path) -> None:
 
 def is_done(page: Page, count: int) -> None:
     expect(page.locator("#status")).to_contain_text(f"{count} of {count} done.")
-    expect(page.locator("#results .ws-tile-done img")).to_have_count(count)
+    expect(page.locator("#results [data-testid=tile-done] img")).to_have_count(count)
 
 
 def test_each_picture_becomes_an_edit_of_its_own(
@@ -79,8 +79,8 @@ def test_each_picture_becomes_an_edit_of_its_own(
     expect(page.locator("#status")).to_contain_text("2 running, 4 waiting")
     expect(page.locator("#status")).to_contain_text("left")
     # Results come one by one.
-    expect(page.locator("#results .ws-tile-done")).to_have_count(2)
-    expect(page.locator("#results .ws-tile-running").first).to_be_visible()
+    expect(page.locator("#results [data-testid=tile-done]")).to_have_count(2)
+    expect(page.locator("#results [data-testid=tile-running]").first).to_be_visible()
     is_done(page, 6)
 
     sent = service[0].submissions[before:]
@@ -100,7 +100,7 @@ def test_each_picture_becomes_an_edit_of_its_own(
     assert by_name["shoe 3.png"] == "shoe-3.png"
 
     page.locator("#results").get_by_role("button", name="Open: shoe 3.png").click()
-    expect(page.locator("#results .ws-before")).to_have_count(1)
+    expect(page.locator("#results [data-testid=before]")).to_have_count(1)
     page.get_by_role("button", name="All 6 of these").click()
     is_done(page, 6)
 
@@ -122,7 +122,7 @@ def test_that_it_began_is_seen_at_once_however_long_its_pictures_take_to_draw(
                     const look = () => {
                         const said = document.querySelector("#status").innerText;
                         if (said.includes("0 of 8 done"))
-                            drawn(window.early = document.querySelectorAll("#results .ws-tile-pick img").length);
+                            drawn(window.early = document.querySelectorAll("#results [data-testid^=tile-] img").length);
                         else requestAnimationFrame(look);
                     };
                     look();
@@ -130,7 +130,7 @@ def test_that_it_began_is_seen_at_once_however_long_its_pictures_take_to_draw(
             )
             assert page.evaluate("window.early") < 8
             expect(page.get_by_role("button", name="Pause")).to_be_visible()
-            expect(page.locator("#results .ws-tile-pick img")).to_have_count(8)
+            expect(page.locator("#results [data-testid^=tile-] img")).to_have_count(8)
             expect(page.locator("#status")).to_contain_text("0 of 8 done, 2 running, 6 waiting.")
 
 
@@ -142,7 +142,7 @@ def test_a_batch_is_paused_and_goes_on(
     expect(page.locator("#status")).to_contain_text("2 running, 3 waiting")
     page.get_by_role("button", name="Pause").click()
     expect(page.locator("#status")).to_contain_text("2 of 5 done, 3 paused.")
-    expect(page.locator("#results .ws-tile-stopped img")).to_have_count(3)
+    expect(page.locator("#results [data-testid=tile-stopped] img")).to_have_count(3)
     assert len(service[0].submissions) - before == 2
 
     page.reload()  # Neither coming back nor time goes on with it: a person does.
@@ -181,7 +181,7 @@ def test_kill_9_in_the_middle_of_a_batch_loses_nothing_and_sends_nothing_twice(
         settings = {"WAVESPEED_API_KEY": KEY, "WAVESPEED_BASE_URL": url}
         with served(tmp_path, port=port, **settings) as app, visit(browser, app.url) as page:
             ask_each(page, "grey", *pictures(tmp_path, 6))
-            expect(page.locator("#results .ws-tile-done")).to_have_count(2)
+            expect(page.locator("#results [data-testid=tile-done]")).to_have_count(2)
             app.kill()
             with served(tmp_path, port=port, **settings):
                 # Gradio loads the page again as soon as it reaches the server.
@@ -210,7 +210,7 @@ def test_what_was_flagged_stays_covered_in_a_batch(browser: Browser, tmp_path: P
             files: list[str] = []
             page.on("response", lambda response: files.append(response.url))
             ask_each(page, "grey", *pictures(tmp_path, 3))
-            expect(page.locator("#results .ws-tile-covered")).to_have_count(3)
+            expect(page.locator("#results [data-testid=tile-covered]")).to_have_count(3)
             page.get_by_role("button", name="Download all").click()
             expect(page.locator("#results a[download]")).to_be_visible()
             page.wait_for_timeout(500)

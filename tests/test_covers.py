@@ -44,14 +44,14 @@ def everything_received(page: Page) -> Iterator[list[bytes]]:
     page.unroute("**/file=**")
     for source in page.locator("#results img, #history img, #strip img").all():
         data = source.get_attribute("src") or ""
-        if data.startswith("data:") and "ws-cover" in (source.get_attribute("class") or ""):
+        if data.startswith("data:") and source.get_attribute("data-testid") == "cover":
             assert len(data) < 1500, "a cover that shows more than colours"
 
 
 def flagged(page: Page, prompt: str = "warm [[nsfw]]") -> None:
     ask(page, prompt)
-    expect(page.locator("#results .ws-cover")).to_be_visible()
-    expect(page.locator("#history .ws-cover")).to_be_visible()
+    expect(page.locator("#results [data-testid=cover]")).to_be_visible()
+    expect(page.locator("#history [data-testid=cover]")).to_be_visible()
 
 
 def test_no_byte_of_a_flagged_picture_reaches_the_browser_before_it_is_asked_for(
@@ -61,9 +61,9 @@ def test_no_byte_of_a_flagged_picture_reaches_the_browser_before_it_is_asked_for
         with everything_received(page) as received:
             flagged(page)
             page.reload()
-            expect(page.locator("#results .ws-cover")).to_be_visible()
+            expect(page.locator("#results [data-testid=cover]")).to_be_visible()
             page.locator("#history [data-do=open]").click()
-            expect(page.locator("#results .ws-cover")).to_be_visible()
+            expect(page.locator("#results [data-testid=cover]")).to_be_visible()
         secrets = originals(app)
         assert secrets
         assert not [body for body in received for secret in secrets if secret in body]
@@ -74,15 +74,17 @@ def test_no_byte_of_a_flagged_picture_reaches_the_browser_before_it_is_asked_for
         expect(page.get_by_role("button", name="Full screen")).to_have_count(0)
 
         page.get_by_role("button", name="Show anyway").click()
-        expect(page.locator("#results .ws-after")).to_be_visible()
+        expect(page.locator("#results [data-testid=result]")).to_be_visible()
         with page.expect_download() as download:
             page.get_by_role("link", name="Download").click()
         assert download.value.path().read_bytes()[2000:2200] in secrets
-        expect(page.locator("#history .ws-cover")).to_be_visible()  # That one stays covered.
+        expect(
+            page.locator("#history [data-testid=cover]")
+        ).to_be_visible()  # That one stays covered.
 
         page.get_by_role("button", name="Cover again").click()
-        expect(page.locator("#results .ws-cover")).to_be_visible()
-        expect(page.locator("#results .ws-after")).to_have_count(0)
+        expect(page.locator("#results [data-testid=cover]")).to_be_visible()
+        expect(page.locator("#results [data-testid=result]")).to_have_count(0)
 
 
 def test_what_goes_on_from_a_flagged_picture_keeps_it_covered(app: App, browser: Browser) -> None:
@@ -90,14 +92,16 @@ def test_what_goes_on_from_a_flagged_picture_keeps_it_covered(app: App, browser:
         flagged(page, "sepia [[nsfw]]")
         page.get_by_role("button", name="Show anyway").click()
         page.locator("#results").get_by_role("button", name="Use as input").click()
-        expect(page.locator("#strip .ws-cover")).to_be_visible()
+        expect(page.locator("#strip [data-testid=cover]")).to_be_visible()
         page.locator("#prompt textarea").fill("invert")
         page.locator("#edit").click()
-        expect(page.locator("#results .ws-after")).to_have_attribute("alt", "Result: invert")
+        expect(page.locator("#results [data-testid=result]")).to_have_attribute(
+            "alt", "Result: invert"
+        )
         with everything_received(page) as received:
             page.reload()
-            expect(page.locator("#strip .ws-cover")).to_be_visible()
-            expect(page.locator(".ws-versions .ws-cover")).to_be_visible()
+            expect(page.locator("#strip [data-testid=cover]")).to_be_visible()
+            expect(page.locator("[data-testid=versions] [data-testid=cover]")).to_be_visible()
             expect(page.get_by_role("slider")).to_have_count(0)
         data = app.log_file.parent / "data"
         secret = next(data.rglob("*sepia-nsfw*.png")).read_bytes()[2000:2200]
@@ -112,7 +116,7 @@ def test_a_picture_that_was_not_checked_is_told_as_not_checked(
         with served(tmp_path, **settings) as app, visit(browser, app.url) as page:
             ask(page, "make it grey")
             expect(page.locator("#results")).to_contain_text("Not checked")
-            expect(page.locator("#results .ws-flag-unknown")).to_be_visible()
+            expect(page.locator("#results [data-testid=flag-unknown]")).to_be_visible()
 
 
 @pytest.mark.parametrize(("mode", "shown", "offered"), [("hide", 0, 0), ("show", 1, 0)])
@@ -121,8 +125,8 @@ def test_the_owner_decides_what_becomes_of_flagged_pictures(
 ) -> None:
     with served(tmp_path, WAVESPEED_NSFW=mode) as app, visit(browser, app.url) as page:
         ask(page, "warm [[nsfw]]")
-        expect(page.locator("#results .ws-flag-bad")).to_have_text("Flagged")
-        expect(page.locator("#results .ws-after")).to_have_count(shown)
+        expect(page.locator("#results [data-testid=flag-bad]")).to_have_text("Flagged")
+        expect(page.locator("#results [data-testid=result]")).to_have_count(shown)
         expect(page.get_by_role("button", name="Show anyway")).to_have_count(offered)
         if mode == "hide":
             expect(page.locator("#results")).to_contain_text("does not show flagged results")
@@ -142,36 +146,38 @@ def test_before_an_audience_covers_stay_and_money_and_keys_are_away(
 ) -> None:
     with visit(browser, app.url) as page:
         ask(page, "sepia")
-        expect(page.locator("#results .ws-after")).to_be_visible()
+        expect(page.locator("#results [data-testid=result]")).to_be_visible()
         flagged_again = page.locator("#prompt textarea")
         flagged_again.fill("warm [[nsfw]]")
         page.locator("#edit").click()
-        expect(page.locator("#results .ws-cover")).to_be_visible()
+        expect(page.locator("#results [data-testid=cover]")).to_be_visible()
         expect(page.locator("#history li")).to_have_count(2)
         with tab(page.context, f"{app.url}/?show=1") as stage:
-            expect(stage.locator("#results .ws-cover")).to_be_visible()
+            expect(stage.locator("#results [data-testid=cover]")).to_be_visible()
             expect(stage.get_by_role("button", name="Show anyway")).to_have_count(0)
             for hidden in ("#tally", "#key", "#keys"):
                 expect(stage.locator(hidden)).to_be_hidden()
-            for money in stage.locator(".ws-cost").all():
+            for money in stage.locator("[data-testid=cost]").all():
                 expect(money).to_be_hidden()
             assert not [
                 line for line in stage.locator("body").inner_text().splitlines() if "$" in line
             ]
             # Not even for one who asks the server past the page.
-            stage.evaluate("document.querySelector('#results .ws-uncover').click()")
+            stage.evaluate("document.querySelector('#results [data-testid=uncover]').click()")
             stage.wait_for_timeout(500)
-            expect(stage.locator("#results .ws-cover")).to_be_visible()
+            expect(stage.locator("#results [data-testid=cover]")).to_be_visible()
 
             stage.locator("h1").click()
             stage.keyboard.press("ArrowRight")
-            expect(stage.locator("#results .ws-after")).to_have_attribute("alt", "Result: sepia")
+            expect(stage.locator("#results [data-testid=result]")).to_have_attribute(
+                "alt", "Result: sepia"
+            )
             handle = stage.get_by_role("slider", name="Compare with the picture before")
             handle.press("ArrowRight")  # Compares, and does not turn over.
             expect(handle).to_have_attribute("aria-valuenow", "5")
             stage.locator("h1").click()
             stage.keyboard.press("ArrowLeft")
-            expect(stage.locator("#results .ws-cover")).to_be_visible()
+            expect(stage.locator("#results [data-testid=cover]")).to_be_visible()
 
 
 def test_a_visitor_can_not_fetch_files_that_the_page_did_not_name(app: App) -> None:
@@ -190,11 +196,13 @@ def test_what_was_made_of_a_deleted_flagged_picture_keeps_it_covered(
         secret = next(iter((app.log_file.parent / "data").rglob("*cool-nsfw*.png"))).read_bytes()
         page.get_by_role("button", name="Show anyway").click()
         page.locator("#results").get_by_role("button", name="Use as input").click()
-        expect(page.locator("#strip .ws-cover")).to_be_visible()
+        expect(page.locator("#strip [data-testid=cover]")).to_be_visible()
         page.locator("#prompt textarea").fill("invert")
         page.locator("#edit").click()
-        expect(page.locator("#results .ws-after")).to_have_attribute("alt", "Result: invert")
-        cards = page.locator("#history li.ws-card")
+        expect(page.locator("#results [data-testid=result]")).to_have_attribute(
+            "alt", "Result: invert"
+        )
+        cards = page.locator("#history [data-testid=history-card]")
         expect(cards).to_have_count(2)
         cards.last.get_by_text("Delete", exact=True).click()
         cards.last.get_by_role("button", name="Delete it here").click()
@@ -202,8 +210,8 @@ def test_what_was_made_of_a_deleted_flagged_picture_keeps_it_covered(
 
         with everything_received(page) as received:
             page.reload()
-            expect(page.locator("#strip .ws-cover")).to_be_visible()
-            expect(page.locator("#results .ws-after")).to_be_visible()
+            expect(page.locator("#strip [data-testid=cover]")).to_be_visible()
+            expect(page.locator("#results [data-testid=result]")).to_be_visible()
             expect(page.get_by_role("slider")).to_have_count(0)
             page.get_by_role("button", name="Export").click()
             links = page.locator("#exported a")
@@ -228,14 +236,14 @@ def test_a_variant_that_was_shown_stays_so_while_others_come_and_can_be_covered_
             page.get_by_label("3", exact=True).check()
             page.locator("#edit").click()
             page.get_by_role("button", name="Show anyway").first.click()
-            expect(page.locator("#results .ws-after")).to_have_count(1)
+            expect(page.locator("#results [data-testid=result]")).to_have_count(1)
             expect(page.locator("#status")).to_contain_text("3 done.")
-            expect(page.locator("#results .ws-after")).to_have_count(1)
-            expect(page.locator("#results .ws-cover")).to_have_count(2)
+            expect(page.locator("#results [data-testid=result]")).to_have_count(1)
+            expect(page.locator("#results [data-testid=cover]")).to_have_count(2)
             page.get_by_role("button", name="Cover again").click()
-            expect(page.locator("#results .ws-cover")).to_have_count(3)
+            expect(page.locator("#results [data-testid=cover]")).to_have_count(3)
             page.locator("#history [data-do=open]").first.click()  # And it is not shown elsewhere.
-            expect(page.locator("#results .ws-cover")).to_have_count(1)
+            expect(page.locator("#results [data-testid=cover]")).to_have_count(1)
 
 
 def test_nothing_of_a_covered_picture_comes_beside_the_files_either(
@@ -247,8 +255,8 @@ def test_nothing_of_a_covered_picture_comes_beside_the_files_either(
         before = pictures_told(page)
         page.locator("#prompt textarea").fill("warm [[nsfw]]")
         page.locator("#edit").click()
-        expect(page.locator("#results .ws-cover")).to_be_visible()
-        expect(page.locator("#history .ws-cover")).to_be_visible()
+        expect(page.locator("#results [data-testid=cover]")).to_be_visible()
+        expect(page.locator("#history [data-testid=cover]")).to_be_visible()
         after = pictures_told(page)
         assert before < after, "nothing was listened to"
         assert all(max(size) <= 12 for _, size in after - before)

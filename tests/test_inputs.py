@@ -41,10 +41,10 @@ def photo_of_a_phone(folder: Path) -> Path:
 
 def test_each_picture_has_a_number_a_part_and_what_will_be_sent(page: Page, tmp_path: Path) -> None:
     drop(page, PHOTOS / "coffee.jpg", photo_of_a_phone(tmp_path))
-    slots = page.locator("#strip .ws-slot")
+    slots = page.locator("#strip [data-testid=strip-slot]")
     expect(slots.nth(0)).to_contain_text("1 Edited")
     expect(slots.nth(1)).to_contain_text("2 Reference")
-    told = page.locator("#strip .ws-sent")
+    told = page.locator("#strip [data-testid=sent]")
     expect(told.nth(0)).to_have_text("600×400, 105 kB")
     expect(told.nth(1)).to_contain_text("HEIC to JPEG")
     expect(told.nth(1)).to_contain_text("location removed")
@@ -57,19 +57,19 @@ def test_pictures_are_added_put_in_order_and_taken_away_one_by_one(page: Page) -
     with page.expect_file_chooser() as chooser:
         page.get_by_role("button", name="Add a picture", exact=True).click()
     chooser.value.set_files([str(PHOTOS / "rocket.jpg"), str(PHOTOS / "chelsea.jpg")])
-    expect(page.locator("#strip .ws-pick")).to_have_count(3)
+    expect(page.locator("#strip [data-testid=strip-picture]")).to_have_count(3)
 
-    page.locator("#strip .ws-slot").nth(2).hover()
+    page.locator("#strip [data-testid=strip-slot]").nth(2).hover()
     page.get_by_role("button", name="Move picture 3 forward").click()
     expect(page.locator("#inputs img").nth(1)).to_have_attribute("src", _ends("chelsea.jpg"))
     assert names(page) == ["coffee.jpg", "chelsea.jpg", "rocket.jpg"]
-    page.locator("#strip .ws-slot").nth(0).hover()
+    page.locator("#strip [data-testid=strip-slot]").nth(0).hover()
     page.get_by_role("button", name="Take picture 1 away").click()
-    expect(page.locator("#strip .ws-pick")).to_have_count(2)
+    expect(page.locator("#strip [data-testid=strip-picture]")).to_have_count(2)
     assert names(page) == ["chelsea.jpg", "rocket.jpg"]
     # By keyboard, too: the focus is where it was, on what came up in its place.
     page.get_by_role("button", name="Take picture 1 away").press("Enter")
-    expect(page.locator("#strip .ws-pick")).to_have_count(1)
+    expect(page.locator("#strip [data-testid=strip-picture]")).to_have_count(1)
     expect(page.locator("#strip :focus")).to_have_count(1)
 
 
@@ -83,7 +83,7 @@ def test_a_fifth_picture_is_refused_with_a_word(page: Page) -> None:
     drop(page, *[PHOTOS / "coffee.jpg"] * 5)
     expect(page.locator("#strip")).to_contain_text("Not sent: 4 pictures go together.")
     expect(page.locator("#edit")).to_be_disabled()
-    page.locator("#strip .ws-slot").nth(4).hover()
+    page.locator("#strip [data-testid=strip-slot]").nth(4).hover()
     page.get_by_role("button", name="Take picture 5 away").click()
     expect(page.locator("#edit")).to_have_text("Say what should change")
 
@@ -99,9 +99,9 @@ def test_pictures_are_dropped_and_pasted_anywhere_on_the_page(page: Page) -> Non
         document.querySelector("#answer").dispatchEvent(event);
     }"""  # noqa: E501 - a whole picture
     page.evaluate(bring, ["drop", "dropped.png"])
-    expect(page.locator("#strip .ws-pick")).to_have_count(1)
+    expect(page.locator("#strip [data-testid=strip-picture]")).to_have_count(1)
     page.evaluate(bring, ["paste", "pasted.png"])
-    expect(page.locator("#strip .ws-pick")).to_have_count(2)
+    expect(page.locator("#strip [data-testid=strip-picture]")).to_have_count(2)
 
 
 def test_a_click_on_a_picture_puts_its_number_into_the_prompt(page: Page) -> None:
@@ -125,14 +125,14 @@ def test_a_picture_that_the_prompt_names_and_that_is_not_there_is_told(page: Pag
 
 def test_examples_and_chips_fill_in_and_spend_nothing(app: App, page: Page) -> None:
     before = app.log().count("Submitting") + app.log().count("running, upload")
-    examples = page.locator(".ws-examples button")
+    examples = page.locator("[data-testid=examples] button")
     expect(examples).to_have_count(4)
     for part in ("Product and fashion", "UI and brand", "Creative direction", "Photography"):
-        expect(page.locator(".ws-examples")).to_contain_text(part)
+        expect(page.locator("[data-testid=examples]")).to_contain_text(part)
     for picture in examples.locator("img").all():
         assert picture.evaluate("image => image.naturalWidth") > 0
     examples.nth(1).click()
-    expect(page.locator("#strip .ws-pick")).to_have_count(1)
+    expect(page.locator("#strip [data-testid=strip-picture]")).to_have_count(1)
     expect(page.locator("#prompt textarea")).to_have_value(
         'Launch poster in pastel colours with a white border and the caption "Lift off"'
     )
@@ -174,5 +174,7 @@ def test_what_is_refused_before_it_is_sent_is_not_drawn_in_the_history_either(
     expect(page.locator("#strip")).to_contain_text("“poster.png” is no JPEG")
     page.locator("#prompt textarea").fill("sepia")
     page.locator("#edit").click()
-    expect(page.locator("#history li.ws-card")).to_contain_text("Failed, nothing spent")
-    expect(page.locator("#history li.ws-card img")).to_have_count(0)
+    expect(page.locator("#history [data-testid=history-card]")).to_contain_text(
+        "Failed, nothing spent"
+    )
+    expect(page.locator("#history [data-testid=history-card] img")).to_have_count(0)

@@ -68,13 +68,13 @@ def test_a_visitors_key_is_used_for_the_visitor_and_kept_nowhere(
         page.on("response", lambda response: asked.append(str(response.headers)))
         enter_key(page, VISITORS_KEY)
         ask(page, "make it grey")
-        expect(page.locator("#results .ws-after")).to_be_visible()
+        expect(page.locator("#results [data-testid=result]")).to_be_visible()
         stored = page.evaluate(EVERYTHING_STORED) + json.dumps(page.context.storage_state())
         content = page.content()
         session = page.evaluate("window.__gradio_session_hash__")
         told = httpx.get(f"{app.url}/gradio_api/deep_link", params={"session_hash": session})
         page.reload()
-        expect(page.locator("#results .ws-after")).to_be_visible()
+        expect(page.locator("#results [data-testid=result]")).to_be_visible()
         page.get_by_role("button", name="Key: from the server").click()
         expect(page.locator("#api-key input")).to_have_value("")
 
@@ -101,7 +101,7 @@ def test_the_next_visitor_pays_with_the_servers_key(
 ) -> None:
     with visit(browser, app.url) as page:
         ask(page, "make it grey")
-        expect(page.locator("#results .ws-after")).to_be_visible()
+        expect(page.locator("#results [data-testid=result]")).to_be_visible()
     assert payers(service)[-1] == KEY
 
 
@@ -117,7 +117,7 @@ def test_a_wrong_key_is_told_without_repeating_it(app: App, browser: Browser) ->
     with visit(browser, app.url) as page:
         enter_key(page, "wrong-key-1")
         ask(page, "make it grey")
-        problem = page.locator("#results .ws-problem")
+        problem = page.locator("#results [data-testid=problem]")
         expect(problem).to_contain_text("WaveSpeed does not accept the API key.")
         expect(problem).to_contain_text("Nothing was spent.")
         expect(page.locator("#results")).not_to_contain_text("wrong-key-1")

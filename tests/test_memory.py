@@ -23,14 +23,14 @@ def page(app: App, browser: Browser) -> Iterator[Page]:
 
 
 def see_result(page: Page, prompt: str) -> None:
-    picture = page.locator("#results .ws-after")
+    picture = page.locator("#results [data-testid=result]")
     expect(picture).to_have_attribute("alt", f"Result: {prompt}")
     expect(page.locator("#prompt textarea")).to_have_value(prompt)
 
 
 def test_a_reload_in_the_middle_picks_the_edit_up_where_it_was(app: App, page: Page) -> None:
     ask(page, "sepia [[slow]]", PHOTOS / "coffee.jpg", PHOTOS / "rocket.jpg")
-    expect(page.locator("#status .ws-run", has_text="Process")).to_be_visible()
+    expect(page.locator("#status [data-testid=step-run]", has_text="Process")).to_be_visible()
 
     page.reload()
 
@@ -39,8 +39,8 @@ def test_a_reload_in_the_middle_picks_the_edit_up_where_it_was(app: App, page: P
     expect(page.locator("#inputs img")).to_have_count(2)
     expect(page.locator("#stop")).to_be_visible()
     with tab(page.context, app.url) as second:
-        expect(second.locator("#status .ws-run")).to_be_visible()
-        expect(second.locator("#results .ws-after")).to_be_visible()
+        expect(second.locator("#status [data-testid=step-run]")).to_be_visible()
+        expect(second.locator("#results [data-testid=result]")).to_be_visible()
     see_result(page, "sepia [[slow]]")
 
 
@@ -88,7 +88,7 @@ def test_a_link_to_an_edit_opens_it_for_the_browser_that_made_it_alone(
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     ask(page, "older")
     see_result(page, "older")
-    page.locator(".ws-details summary").click()
+    page.locator("[data-testid=details] summary").click()
     page.get_by_role("button", name="Copy link to this edit").click()
     link = page.evaluate("navigator.clipboard.readText()")
     assert link.startswith(f"{app.url}/?run=")
@@ -107,7 +107,7 @@ def test_a_link_to_an_edit_opens_it_for_the_browser_that_made_it_alone(
 
     with visit(browser, link) as other:
         expect(other.locator("body")).to_contain_text("made in another browser, or was deleted")
-        expect(other.locator("#results .ws-after")).to_have_count(0)
+        expect(other.locator("#results [data-testid=result]")).to_have_count(0)
         expect(other.locator("#prompt textarea")).to_have_value("")
 
 
@@ -130,7 +130,9 @@ def test_kill_9_in_the_middle_loses_nothing_and_sends_nothing_twice(
         settings = {"WAVESPEED_API_KEY": KEY, "WAVESPEED_BASE_URL": url}
         with served(tmp_path, port=port, **settings) as app, visit(browser, app.url) as page:
             ask(page, "make it grey")
-            expect(page.locator("#status .ws-run", has_text="Process")).to_be_visible()
+            expect(
+                page.locator("#status [data-testid=step-run]", has_text="Process")
+            ).to_be_visible()
             state = page.context.storage_state()
             app.kill()
         with served(tmp_path, port=port, **settings) as app:
@@ -152,7 +154,7 @@ def test_the_history_opens_reuses_and_deletes(page: Page) -> None:
     expect(cards.first).to_contain_text("$0.02")
 
     cards.nth(1).get_by_role("button", name="Open").click()
-    expect(page.locator("#results .ws-after")).to_have_attribute("alt", "Result: mirror")
+    expect(page.locator("#results [data-testid=result]")).to_have_attribute("alt", "Result: mirror")
     cards.nth(1).get_by_role("button", name="Use again").click()
     expect(page.locator("#prompt textarea")).to_have_value("mirror")
     cards.first.get_by_role("button", name="Use as input").click()
@@ -162,15 +164,15 @@ def test_the_history_opens_reuses_and_deletes(page: Page) -> None:
     cards.first.get_by_text("Delete", exact=True).click()
     cards.first.get_by_role("button", name="Delete it here").click()
     expect(cards).to_have_count(1)
-    expect(page.locator("#results .ws-after")).to_have_attribute("alt", "Result: mirror")
+    expect(page.locator("#results [data-testid=result]")).to_have_attribute("alt", "Result: mirror")
     page.reload()
     expect(cards).to_have_count(1)
     expect(cards.first).to_contain_text("mirror")
-    expect(page.locator("#results .ws-after")).to_be_visible()
+    expect(page.locator("#results [data-testid=result]")).to_be_visible()
 
     cards.first.get_by_text("Delete", exact=True).click()
     cards.first.get_by_role("button", name="Delete it here").click()
-    expect(page.locator("#results .ws-welcome")).to_be_visible()  # It was on the stage.
+    expect(page.locator("#results [data-testid=welcome]")).to_be_visible()  # It was on the stage.
 
 
 def ask_again(page: Page, prompt: str) -> None:
@@ -185,7 +187,7 @@ def ask_again(page: Page, prompt: str) -> None:
 
 def test_a_lost_answer_offers_to_look_again_and_to_send_again(page: Page) -> None:
     ask(page, "warm [[outage]]")
-    problem = page.locator("#results .ws-problem")
+    problem = page.locator("#results [data-testid=problem]")
     expect(problem).to_contain_text("We don't know whether WaveSpeed accepted this")
     expect(problem.get_by_role("button", name="Look again")).to_be_visible()
     send = problem.get_by_role("button", name="Send again (may cost another $0.02)")

@@ -31,16 +31,22 @@ def test_from_drop_to_result_with_status_flag_and_timings(page: Page) -> None:
 
     ask(page, "make it black and white")
 
-    expect(page.locator("#status .ws-run")).to_be_visible()
-    expect(page.locator("#status .ws-run")).to_contain_text(re.compile(r"Queue|Process"))
-    picture = page.locator("#results .ws-after")
+    expect(page.locator("#status [data-testid=step-run]")).to_be_visible()
+    expect(page.locator("#status [data-testid=step-run]")).to_contain_text(
+        re.compile(r"Queue|Process")
+    )
+    picture = page.locator("#results [data-testid=result]")
     expect(picture).to_be_visible()
     expect(page.locator("#status")).to_contain_text(re.compile(r"Done in \d+\.\d s\. \$0\.02 was"))
     expect(page.locator("#results")).to_contain_text("Not flagged")
     expect(picture).to_have_attribute("alt", "Result: make it black and white")
     for part in ("Prepare", "Upload", "Queue", "Inference", "Download", "Total"):
-        expect(page.locator(".ws-legend")).to_contain_text(re.compile(rf"{part}\s*\d+\.\d s"))
-    assert page.evaluate("document.querySelector('#results .ws-after').naturalWidth") == 600
+        expect(page.locator("[data-testid=legend]")).to_contain_text(
+            re.compile(rf"{part}\s*\d+\.\d s")
+        )
+    assert (
+        page.evaluate("document.querySelector('#results [data-testid=result]').naturalWidth") == 600
+    )
     expect(page.locator("#edit")).to_be_visible()
     expect(page.locator("#stop")).to_be_hidden()
 
@@ -60,9 +66,9 @@ def test_the_downloaded_file_is_the_grey_picture(page: Page, tmp_path: Path) -> 
 
 def test_seconds_tick_without_the_server(page: Page) -> None:
     ask(page, "warm [[slow]]")
-    ticking = page.locator("#status .ws-run b")
+    ticking = page.locator("#status [data-testid=step-run] b")
     expect(ticking).to_be_visible()
-    page.locator("#status .ws-run", has_text="Process").wait_for()
+    page.locator("#status [data-testid=step-run]", has_text="Process").wait_for()
     first = float(ticking.inner_text().split()[0])
     expect(ticking).not_to_have_text(f"{first:.1f} s")
     assert float(ticking.inner_text().split()[0]) > first
@@ -73,7 +79,7 @@ def test_a_double_click_makes_one_edit_and_does_not_stop_it(app: App, page: Page
     drop(page, PHOTOS / "coffee.jpg")
     page.locator("#prompt textarea").fill("sepia")
     page.locator("#edit").dblclick()
-    expect(page.locator("#results .ws-after")).to_be_visible()
+    expect(page.locator("#results [data-testid=result]")).to_be_visible()
     assert len(runs(app) - before) == 1
 
 
@@ -92,7 +98,7 @@ def test_the_key_is_not_too_fast_for_the_button(page: Page) -> None:
             field.dispatchEvent(new KeyboardEvent("keydown", init));
         }"""
     )
-    expect(page.locator("#results .ws-after")).to_have_attribute("alt", "Result: sepia")
+    expect(page.locator("#results [data-testid=result]")).to_have_attribute("alt", "Result: sepia")
 
 
 @pytest.mark.parametrize("keys", ["Control+Enter", "Meta+Enter"])
@@ -100,8 +106,8 @@ def test_the_keyboard_edits(page: Page, keys: str) -> None:
     drop(page, PHOTOS / "chelsea.jpg")
     page.locator("#prompt textarea").press_sequentially("sepia")
     page.keyboard.press(keys)
-    expect(page.locator("#results .ws-after")).to_be_visible()
-    expect(page.locator("#results .ws-after")).to_have_attribute("alt", "Result: sepia")
+    expect(page.locator("#results [data-testid=result]")).to_be_visible()
+    expect(page.locator("#results [data-testid=result]")).to_have_attribute("alt", "Result: sepia")
 
 
 @pytest.mark.parametrize(
@@ -154,9 +160,9 @@ def test_an_error_says_what_happened_the_money_and_what_to_do(
     page: Page, prompt: str, what: str, money: str
 ) -> None:
     ask(page, f"warm {prompt}")
-    problem = page.locator("#results .ws-problem")
+    problem = page.locator("#results [data-testid=problem]")
     expect(problem).to_contain_text(what)
-    expect(problem.locator(".ws-money")).to_contain_text(money)
+    expect(problem.locator("[data-testid=money]")).to_contain_text(money)
     expect(problem).not_to_contain_text("Traceback")
     expect(page.locator("#edit")).to_be_visible()
     expect(page.locator("#prompt textarea")).to_have_value(f"warm {prompt}")
@@ -167,7 +173,7 @@ def test_a_rate_limit_is_seen_and_waited_out(page: Page) -> None:
     ask(page, "sepia [[ratelimit]]")
     expect(page.locator("#status")).to_contain_text("Next try in")
     expect(page.locator("#status")).to_contain_text("Nothing was spent so far.")
-    expect(page.locator("#results .ws-after")).to_be_visible()
+    expect(page.locator("#results [data-testid=result]")).to_be_visible()
 
 
 def test_a_flagged_picture_stays_covered_until_someone_asks(page: Page) -> None:
@@ -175,17 +181,17 @@ def test_a_flagged_picture_stays_covered_until_someone_asks(page: Page) -> None:
     page.on("response", lambda response: fetched.append(response.url))
     ask(page, "warm [[nsfw]]")
     expect(page.locator("#results")).to_contain_text("Flagged")
-    expect(page.locator("#results .ws-cover")).to_be_visible()
+    expect(page.locator("#results [data-testid=cover]")).to_be_visible()
     assert not [url for url in fetched if "warm-nsfw" in url]
     assert "warm-nsfw" not in page.content()
 
     with page.expect_response(lambda response: "warm-nsfw" in response.url):
         page.get_by_role("button", name="Show anyway").click()
-    expect(page.locator("#results .ws-cover")).to_have_count(0)
+    expect(page.locator("#results [data-testid=cover]")).to_have_count(0)
     expect(page.get_by_role("link", name="Download")).to_be_visible()
 
     page.get_by_role("button", name="Cover again").click()
-    expect(page.locator("#results .ws-cover")).to_be_visible()
+    expect(page.locator("#results [data-testid=cover]")).to_be_visible()
     assert "warm-nsfw" not in page.content()
 
 
@@ -214,7 +220,7 @@ def test_closing_the_tab_ends_the_watching_and_not_the_edit(app: App, browser: B
     page = context.new_page()
     page.goto(app.url)
     ask(page, "sketch")
-    expect(page.locator("#status .ws-run", has_text="Queue")).to_be_visible()
+    expect(page.locator("#status [data-testid=step-run]", has_text="Queue")).to_be_visible()
     context.close()
 
     [run_id] = runs(app) - before
@@ -244,7 +250,7 @@ HOSTILE = (
 
 def test_markup_and_templates_in_a_prompt_stay_text(page: Page) -> None:
     ask(page, HOSTILE)
-    picture = page.locator("#results .ws-after")
+    picture = page.locator("#results [data-testid=result]")
     expect(picture).to_be_visible()
     expect(picture).to_have_attribute("alt", f"Result: {HOSTILE}")
     assert page.evaluate("window.hit") is None
@@ -269,7 +275,7 @@ def test_the_page_asks_nobody_but_its_own_server(app: App, browser: Browser) -> 
     page.on("request", lambda request: asked.append(request.url))
     page.goto(app.url)
     ask(page, "sepia")
-    expect(page.locator("#results .ws-after")).to_be_visible()
+    expect(page.locator("#results [data-testid=result]")).to_be_visible()
     context.close()
     strangers = [url for url in asked if not url.startswith((app.url, "data:", "blob:"))]
     assert not strangers
@@ -281,8 +287,8 @@ def test_on_a_phone_what_happens_comes_into_view(app: App, browser: Browser) -> 
     page.goto(app.url)
     expect(page.locator("#status")).not_to_be_in_viewport()
     ask(page, "sepia")
-    expect(page.locator("#status .ws-run")).to_be_in_viewport()
-    expect(page.locator("#results .ws-after")).to_be_in_viewport(ratio=1)
+    expect(page.locator("#status [data-testid=step-run]")).to_be_in_viewport()
+    expect(page.locator("#results [data-testid=result]")).to_be_in_viewport(ratio=1)
     context.close()
 
 
@@ -297,7 +303,7 @@ def test_with_a_key_the_same_page_asks_the_real_service_as_documented(
         with visit(browser, app.url) as page:
             expect(page.locator("#engine")).to_have_text("127.0.0.1")
             ask(page, "make it black and white", PHOTOS / "coffee.jpg", PHOTOS / "rocket.jpg")
-            expect(page.locator("#results .ws-after")).to_be_visible()
+            expect(page.locator("#results [data-testid=result]")).to_be_visible()
             expect(page.locator("#results")).to_contain_text("Not checked")
             assert KEY not in page.content()
             page.get_by_role("button", name="Advanced").click()
@@ -327,7 +333,9 @@ def test_what_ticks_needs_no_traffic(browser: Browser, tmp_path: Path) -> None:
         settings = {"WAVESPEED_API_KEY": KEY, "WAVESPEED_BASE_URL": url}
         with served(tmp_path, **settings) as app, listening(browser, app.url) as page:
             ask(page, "grey")
-            ticking = page.locator("#status .ws-run", has_text="Process").locator("b")
+            ticking = page.locator("#status [data-testid=step-run]", has_text="Process").locator(
+                "b"
+            )
             expect(ticking).to_be_visible()
             asked: list[str] = []
             page.on("request", lambda request: asked.append(request.url))
@@ -353,4 +361,4 @@ def test_a_picture_is_taken_with_the_camera(app: App, browser: Browser) -> None:
             page.wait_for_function("document.querySelector('#inputs video')?.videoWidth > 0")
             inputs.get_by_role("button", name="capture photo").click()
             expect(inputs.locator("video")).to_have_count(0)
-        expect(page.locator("#strip .ws-pick")).to_have_count(2)
+        expect(page.locator("#strip [data-testid=strip-picture]")).to_have_count(2)

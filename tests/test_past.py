@@ -37,7 +37,7 @@ def page(app: App, browser: Browser) -> Iterator[Page]:
 
 
 def see(page: Page, prompt: str) -> None:
-    picture = page.locator("#results .ws-after")
+    picture = page.locator("#results [data-testid=result]")
     expect(picture).to_have_attribute("alt", f"Result: {prompt}")
 
 
@@ -63,7 +63,7 @@ def test_a_result_of_elsewhere_is_fetched_by_its_id(
 ) -> None:
     ask(page, "make it grey")
     see(page, "make it grey")
-    prediction_id = page.locator(".ws-id").text_content() or ""
+    prediction_id = page.locator("[data-testid=prediction-id]").text_content() or ""
     before = len(service.submissions)
 
     with visit(browser, app.url) as other:
@@ -147,7 +147,7 @@ def test_a_new_edit_keeps_the_old_result_in_the_history_page_by_page(page: Page)
 def test_a_run_is_deleted_here_and_if_asked_at_the_service(page: Page, service: Service) -> None:
     ask(page, "make it grey")
     see(page, "make it grey")
-    prediction_id = page.locator(".ws-id").text_content() or ""
+    prediction_id = page.locator("[data-testid=prediction-id]").text_content() or ""
     card = page.locator("#history li")
     card.get_by_text("Delete", exact=True).click()
     card.get_by_role("button", name="Here and at WaveSpeed, for good").click()
@@ -158,7 +158,7 @@ def test_a_run_is_deleted_here_and_if_asked_at_the_service(page: Page, service: 
 def test_a_service_that_will_not_delete_keeps_it_here_too(page: Page, service: Service) -> None:
     ask(page, "make it grey")
     see(page, "make it grey")
-    service.tasks.pop(page.locator(".ws-id").text_content() or "")
+    service.tasks.pop(page.locator("[data-testid=prediction-id]").text_content() or "")
     service.deletes = False
     card = page.locator("#history li")
     card.get_by_text("Delete", exact=True).click()
@@ -248,7 +248,9 @@ def test_after_a_restart_a_visitors_run_asks_for_the_key_and_goes_on(
             page.get_by_role("button", name="Key:").click()
             page.locator("#api-key input").fill(VISITORS_KEY)
             ask(page, "make it grey")
-            expect(page.locator("#status .ws-run", has_text="Process")).to_be_visible()
+            expect(
+                page.locator("#status [data-testid=step-run]", has_text="Process")
+            ).to_be_visible()
             state = page.context.storage_state()
             app.kill()
         with served(tmp_path, port=port, **settings) as app:

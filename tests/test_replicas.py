@@ -186,7 +186,7 @@ def test_fifty_edits_outlive_a_killed_replica_and_each_visitor_stays_at_its_own(
                 assert all(Path(job.result(120)[0][0]).exists() for job in jobs[who])
         # The page comes back by itself.
         expect(page.locator("#status")).to_contain_text(f"{EACH} of {EACH} done.", timeout=120_000)
-        expect(page.locator("#results .ws-tile-done img")).to_have_count(EACH)
+        expect(page.locator("#results [data-testid=tile-done] img")).to_have_count(EACH)
         assert replica_of(page) == victim
 
     def states() -> list[str]:

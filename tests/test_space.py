@@ -168,14 +168,14 @@ def test_an_edit_streams_through_the_proxy_and_its_files_are_there(page: Page) -
         """() => {
             window.seen = [];
             const look = () => {
-                const step = document.querySelector("#status .ws-run")?.innerText.match(/[A-Z][a-z]+/)?.[0];
+                const step = document.querySelector("#status [data-testid=step-run]")?.innerText.match(/[A-Z][a-z]+/)?.[0];
                 if (step && step !== window.seen.at(-1)?.[0]) window.seen.push([step, performance.now()]);
             };
             new MutationObserver(look).observe(document.getElementById("status"), { childList: true, subtree: true });
         }"""  # noqa: E501 - JavaScript
     )
     ask(page, "sepia", PHOTOS / "coffee.jpg", PHOTOS / "rocket.jpg")
-    picture = page.locator("#results .ws-after")
+    picture = page.locator("#results [data-testid=result]")
     expect(picture).to_be_visible()
     expect(picture).to_have_js_property("complete", True)
     assert picture.evaluate("picture => picture.naturalWidth") == 600

@@ -16,7 +16,7 @@ from tests.service import KEY, Service, running
 from tests.visits import ask, drop, tab, visit
 
 PRESSES = 20
-RESULT = "#results .ws-after"
+RESULT = "#results [data-testid=result]"
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def app(service: Service, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 def cards(page: Page) -> int:
-    return page.locator("#history .ws-run-card").count()
+    return page.locator("#history [data-testid=history-card]").count()
 
 
 @pytest.mark.parametrize("delay", [0.1, 0.3])
@@ -47,7 +47,7 @@ def test_a_first_press_behind_a_proxy_that_delays_is_seen(
             with visit(browser, proxy.url) as page:
                 ask(page, f"sepia {number}")
                 expect(page.locator(RESULT)).to_be_visible()
-                expect(page.locator("#history .ws-run-card")).to_have_count(1)
+                expect(page.locator("#history [data-testid=history-card]")).to_have_count(1)
 
     assert len(service.submissions) == before + 2
 
@@ -71,7 +71,7 @@ def test_twenty_presses_are_seen_and_sent_once_each(
                 page.locator("#edit").click()
                 picture = page.get_by_alt_text(f"Result: warm {number}", exact=True)
                 expect(picture).to_be_visible()
-            expect(page.locator("#history .ws-run-card")).to_have_count(9)
+            expect(page.locator("#history [data-testid=history-card]")).to_have_count(9)
 
     assert len(service.submissions) == before + PRESSES
 
@@ -95,7 +95,7 @@ def test_history_versions_and_keys_answer_behind_such_a_proxy(
         expect(page.get_by_alt_text("Result: warm", exact=True)).to_be_visible()
         page.locator("#history summary").first.click()
         page.get_by_role("button", name="Delete it here").first.click()
-        expect(page.locator("#history .ws-run-card")).to_have_count(1)
+        expect(page.locator("#history [data-testid=history-card]")).to_have_count(1)
 
         page.locator("#key button").first.click()
         page.locator("#api-key input").fill("a-wrong-key")
@@ -117,7 +117,7 @@ def test_a_press_whose_answer_is_lost_is_shown_all_the_same(
         proxy.is_losing_joins = False
 
         expect(page.get_by_alt_text("Result: sepia", exact=True)).to_be_visible()
-        expect(page.locator("#history .ws-run-card")).to_have_count(1)
+        expect(page.locator("#history [data-testid=history-card]")).to_have_count(1)
 
     assert len(service.submissions) == before + 1
 
@@ -146,7 +146,7 @@ def test_an_edit_of_one_tab_is_in_the_history_of_the_other(browser: Browser, app
         ask(first, "sepia")
         expect(first.locator(RESULT)).to_be_visible()
 
-        expect(second.locator("#history .ws-run-card")).to_have_count(1)
+        expect(second.locator("#history [data-testid=history-card]")).to_have_count(1)
         expect(second.locator(RESULT)).to_be_hidden()  # It looks at what it looked at.
 
 
@@ -156,7 +156,7 @@ def test_a_card_is_there_while_the_edit_is_under_way(
     service.seconds = 3.0
     with visit(browser, app.url) as page:
         ask(page, "sepia")
-        card = page.locator("#history .ws-run-card")
+        card = page.locator("#history [data-testid=history-card]")
         expect(card).to_contain_text("Under way")
         expect(page.locator(RESULT)).to_be_hidden()
     service.seconds = 0.2

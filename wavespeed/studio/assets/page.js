@@ -208,7 +208,8 @@
       const { copy, link } = button.dataset;
       await toClipboard(copy ?? new URL(link, location.href).href);
       button.classList.add("ws-copied");
-      setTimeout(() => button.classList.remove("ws-copied"), 1500);
+      button.dataset.copied = "";
+      setTimeout(() => { button.classList.remove("ws-copied"); delete button.dataset.copied; }, 1500);
     }
   });
 
