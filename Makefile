@@ -10,16 +10,16 @@ test: .venv/test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m tests.chromium
-	$(BIN)/python -m tests.nginx
+	$(BIN)/python -m tests.support.chromium
+	$(BIN)/python -m tests.support.nginx
 	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 screenshots: .venv/test
-	$(BIN)/python -m tests.chromium
+	$(BIN)/python -m tests.support.chromium
 	$(BIN)/python -m tests.screenshots
 
 bench: .venv/test
-	$(BIN)/python -m tests.chromium
+	$(BIN)/python -m tests.support.chromium
 	$(BIN)/python -m tests.benchmarks $(PARTS)
 
 .venv/run: requirements.txt

@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, expect, sync_playwright
 
-from tests import chromium
-from tests.apps import App, served
+from tests.support import chromium
+from tests.support.apps import App, served
 from wavespeed import AsyncClient, Edit, Event, Pace
 from wavespeed.sandbox import Sandbox, serve
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from tests import chromium
-from tests.apps import ROOT, served
 from tests.conftest import PHOTOS
+from tests.support import chromium
+from tests.support.apps import ROOT, served
 
 DOCS = ROOT / "docs"
 PROMPT = "Make it black and white with a strong contrast"

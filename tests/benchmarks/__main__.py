@@ -17,10 +17,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.apps import served
 from tests.benchmarks import browser, connections, memory, others, pictures, service
 from tests.benchmarks.crowd import Crowd, Visit, photos
 from tests.benchmarks.table import Row, body, foot, head
+from tests.support.apps import served
 
 SECONDS = others.SECONDS
 LEARNT = 20

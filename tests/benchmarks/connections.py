@@ -13,9 +13,9 @@ from unittest.mock import patch
 
 import httpx
 
-from tests import nginx
-from tests.apps import free_port
 from tests.benchmarks.table import Row
+from tests.support import nginx
+from tests.support.apps import free_port
 from wavespeed import Connections
 
 EDITS, REQUESTS = 100, 7

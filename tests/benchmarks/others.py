@@ -19,7 +19,7 @@ from typing import Any
 import gradio as gr
 import httpx
 
-from tests.apps import ROOT, App, free_port
+from tests.support.apps import ROOT, App, free_port
 
 SDK = ROOT / ".venv" / "sdk"
 SECONDS = 3.15

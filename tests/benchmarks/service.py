@@ -3,7 +3,7 @@
     python -m tests.benchmarks.service 3.15      # each task takes 3.15 s
     python -m tests.benchmarks.service 5 20      # between 5 and 20 s, evenly, always the same ones
 
-It takes whatever comes: whether that is right is for `tests.service` to say.
+It takes whatever comes: whether that is right is for `tests.support.service` to say.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from urllib.request import ProxyHandler, build_opener
 
 from PIL import Image
 
-from tests.apps import ROOT
+from tests.support.apps import ROOT
 
 KEY = "bench-key"
 GATE = "_bench"
