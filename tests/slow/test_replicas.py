@@ -17,11 +17,11 @@ from gradio_client.client import Job
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
+from tests.page.test_batch import ask_each
 from tests.support import nginx
 from tests.support.apps import App, free_port, served
 from tests.support.service import KEY, Service, running
 from tests.support.visits import visit
-from tests.page.test_batch import ask_each
 from wavespeed.studio.run import Run
 from wavespeed.studio.store import Store
 

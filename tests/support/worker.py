@@ -1,8 +1,8 @@
 """The studio without its page, as a process that can be killed: takes up what is unfinished, starts
 one edit where there is none, and ends when all runs are over.
 
-`python -m tests.support.worker` imports everything once and forks such a process for each line it is
-told, so that hundreds of them can be started, and killed, in the time of a few starts of Python.
+`python -m tests.support.worker` imports everything once and forks such a process for each line it
+is told, so that hundreds of them can be started, and killed, in the time of a few starts of Python.
 """
 
 from __future__ import annotations
