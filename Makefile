@@ -12,7 +12,14 @@ test: .venv/test
 	$(BIN)/lint-imports
 	$(BIN)/python -m tests.support.chromium
 	$(BIN)/python -m tests.support.nginx
-	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest -n 2 --dist worksteal -m "not slow and not browser"
+	$(BIN)/pytest -n 2 --dist worksteal -m "not slow and browser"
+
+test-slow: .venv/test
+	$(BIN)/python -m tests.support.chromium
+	$(BIN)/python -m tests.support.nginx
+	$(BIN)/pytest -n 2 --dist worksteal -m "slow and not browser"
+	$(BIN)/pytest -n 2 --dist worksteal -m "slow and browser"
 
 screenshots: .venv/test
 	$(BIN)/python -m tests.support.chromium
@@ -35,4 +42,4 @@ bench: .venv/test
 	PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --silent --no-audit --no-fund --prefix tests/node
 	touch $@
 
-.PHONY: run test screenshots bench
+.PHONY: run test test-slow screenshots bench

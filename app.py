@@ -316,7 +316,7 @@ def main(settings: Settings) -> None:
         key = words.KEY_SERVER
         if settings.api_key is None:
             engine, key = words.SANDBOX, words.KEY_OFFERED if settings.space else words.KEY_NONE
-            base_url = stack.enter_context(serve(Sandbox()))
+            base_url = stack.enter_context(serve(Sandbox(seconds=settings.sandbox_seconds)))
         key = words.KEY_ASKED if settings.require_visitor_key else key
         pool, pace = Connections(), Pace(deadline=settings.deadline)
         try:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.support import chromium
-from tests.support.apps import App, served
+from tests.support.apps import PHOTOS, App, served
+from tests.support.service import Service, running
+from tests.support.visits import visit
 from wavespeed import AsyncClient, Edit, Event, Pace
 from wavespeed.sandbox import Sandbox, serve
 
-PHOTOS = Path(__file__).parent.parent / "wavespeed" / "studio" / "assets" / "photos"
+__all__ = ["PHOTOS"]
 KEY = "ws-secret-key-0123456789"
 
 # What a person would wait for on a machine that is busy with other tests too.
@@ -37,17 +40,14 @@ QUICK = Pace(
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest file first, so that no worker is left alone with it at the end."""
-    items.sort(key=lambda item: "test_recovery" not in item.nodeid)
-    # Playwright's loop runs as long as a file's browser does, and there can be no second one.
-    by_browser = {item.path for item in items if "browser" in getattr(item, "fixturenames", ())}
-    mixed = [
-        item.nodeid
-        for item in items
-        if item.path in by_browser and item.get_closest_marker("anyio")
-    ]
-    if mixed:
-        raise pytest.UsageError(f"async tests in a file that has a browser: {mixed}")
+    """Marks what needs a browser, and what is slow by nature. The browser's tests come last: from
+    the first of them on Playwright's loop runs in the process, and async tests can't."""
+    for item in items:
+        if "browser" in getattr(item, "fixturenames", ()):
+            item.add_marker("browser")
+        if "slow" in item.path.parts:
+            item.add_marker("slow")
+    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
 
 
 @pytest.fixture
@@ -87,12 +87,55 @@ def edit(photo: Path) -> Edit:
     return Edit("make it black and white", (photo,))
 
 
+AppWith = Callable[..., App]
+
+
 @pytest.fixture(scope="session")
-def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
-    """The page as `make run` starts it without a key, over its sandbox; each test comes as a
-    visitor of its own. A start costs seconds, so that the files share one."""
-    with served(tmp_path_factory.mktemp("app")) as app:
-        yield app
+def app_with(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppWith]:
+    """`app_with(service, **settings)`: the page over a service, or over its own sandbox where that
+    is None. A start costs seconds: each combination is started once, and shared by all tests that
+    want it, each of which comes as a visitor of its own. What restarts, kills or fills the page
+    takes one for itself instead, with `served`."""
+    apps: dict[object, App] = {}
+    with ExitStack() as stack:
+
+        def app_with(service: Service | None = None, **settings: str) -> App:
+            wanted = service, frozenset(settings.items())
+            if wanted not in apps:
+                settings |= service.settings() if service else {}
+                folder = tmp_path_factory.mktemp("app")
+                apps[wanted] = stack.enter_context(served(folder, **settings))
+            return apps[wanted]
+
+        yield app_with
+
+
+@pytest.fixture(scope="session")
+def _service() -> Iterator[Service]:
+    with running(service := Service()):
+        yield service
+
+
+@pytest.fixture
+def service(_service: Service) -> Iterator[Service]:
+    """The second, strict stand-in for the service, as good as new. A breach of the contract fails
+    the test."""
+    _service.reset()
+    yield _service
+    assert not _service.breaches
+
+
+@pytest.fixture
+def app(app_with: AppWith) -> App:
+    """The page as `make run` starts it without a key, but that its sandbox is quick."""
+    return app_with()
+
+
+@pytest.fixture
+def page(app: App, browser: Browser) -> Iterator[Page]:
+    """A fresh visitor's page; a file that is about another app has a fixture `app` of its own."""
+    with visit(browser, app.url) as page:
+        yield page
 
 
 async def story(client: AsyncClient, edit: Edit) -> list[Event]:
@@ -105,8 +148,7 @@ def patient(**waits: float) -> Pace:
     return replace(QUICK, **waits)  # type: ignore[arg-type]
 
 
-# Not for the whole session: Playwright's loop must not be running under the async tests.
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium.find(), args=chromium.ARGS)

@@ -32,6 +32,9 @@ MALFORMED = [
     ("WAVESPEED_LOG", "loud"),
     ("WAVESPEED_AUTH", "secret"),
     ("WAVESPEED_AUTH", ":secret"),
+    ("WAVESPEED_SANDBOX_SECONDS", "fast"),
+    ("WAVESPEED_SANDBOX_SECONDS", "3-1"),
+    ("WAVESPEED_SANDBOX_SECONDS", "-1"),
 ]
 
 
@@ -53,6 +56,7 @@ def test_everything_set_is_taken() -> None:
             "WAVESPEED_VISITOR_EDITS": "20",
             "WAVESPEED_AUTH": "user:pass:word",
             "WAVESPEED_LOG": "DEBUG",
+            "WAVESPEED_SANDBOX_SECONDS": "0.1-0.3",
             "GRADIO_SERVER_NAME": "0.0.0.0",
             "GRADIO_SERVER_PORT": "8000",
         }
@@ -67,6 +71,7 @@ def test_everything_set_is_taken() -> None:
         visitor_edits=20,
         auth=("user", "pass:word"),
         log="debug",
+        sandbox_seconds=(0.1, 0.3),
         server_name="0.0.0.0",
         server_port=8000,
     )

@@ -17,6 +17,7 @@ from pathlib import Path
 import httpx
 
 ROOT = Path(__file__).parent.parent.parent
+PHOTOS = ROOT / "wavespeed" / "studio" / "assets" / "photos"
 # A start takes seconds, nearly all of it for imports: most tests get a fork of a process that has
 # them done, and has not read any setting yet.
 _FORKS = multiprocessing.get_context("forkserver")
@@ -73,6 +74,7 @@ def served(
         "GRADIO_SERVER_PORT": str(port),
         "GRADIO_TEMP_DIR": str(folder / "cache"),
         "WAVESPEED_DATA_DIR": str(folder / "data"),
+        "WAVESPEED_SANDBOX_SECONDS": "0.1-0.3",
         **settings,
     }
     folder.mkdir(exist_ok=True)

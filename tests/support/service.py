@@ -33,7 +33,12 @@ TYPES = {
 class Service:
     """One account, its tasks and files. A task takes `seconds`, the first third in the queue."""
 
-    def __init__(self, seconds: float = 1.5, nsfw: bool | None = False) -> None:
+    def __init__(self, seconds: float = 0.3, nsfw: bool | None = False) -> None:
+        self.api_url = self.file_url = ""
+        self.reset(seconds, nsfw)
+
+    def reset(self, seconds: float = 0.3, nsfw: bool | None = False) -> None:
+        """As good as new, at the same addresses."""
         self.seconds, self.nsfw = seconds, nsfw
         self.price, self.deletes = 0.02, True
         self.fails = 0  # So many of the next tasks end badly.
@@ -49,7 +54,10 @@ class Service:
         # Called as a request arrives, and again when it is done but not answered yet.
         self.hook: Callable[[str], None] = lambda moment: None
         self.looks: list[float] = []
-        self.api_url = self.file_url = ""
+
+    def settings(self) -> dict[str, str]:
+        """The environment of a page that asks this service."""
+        return {"WAVESPEED_API_KEY": KEY, "WAVESPEED_BASE_URL": self.api_url}
 
     def task(self, task_id: str) -> dict[str, Any]:
         began, output, created_at = self.tasks[task_id]

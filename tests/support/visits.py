@@ -8,7 +8,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from tests.conftest import PHOTOS
+from tests.support.apps import PHOTOS
 
 
 @contextmanager

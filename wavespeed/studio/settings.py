@@ -37,6 +37,8 @@ class Settings:
     visitor_edits: int | None = None
     parallel: int = 2
     nsfw: Nsfw = "blur"
+    sandbox_seconds: tuple[float, float] = (1.0, 3.0)
+    """The shortest and the longest that an edit of the sandbox takes."""
     require_visitor_key: bool = False
     auth: tuple[str, str] | None = field(default=None, repr=False)
     """User and password of the page, if it has a login."""
@@ -64,6 +66,9 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         visitor_edits=_count("WAVESPEED_VISITOR_EDITS", value("WAVESPEED_VISITOR_EDITS")),
         parallel=_count("WAVESPEED_PARALLEL", value("WAVESPEED_PARALLEL", "2")) or 1,
         nsfw=NSFW[_choice("WAVESPEED_NSFW", value("WAVESPEED_NSFW", "blur").lower(), tuple(NSFW))],
+        sandbox_seconds=_span(
+            "WAVESPEED_SANDBOX_SECONDS", value("WAVESPEED_SANDBOX_SECONDS", "1-3")
+        ),
         require_visitor_key=_choice(
             "WAVESPEED_REQUIRE_VISITOR_KEY", value("WAVESPEED_REQUIRE_VISITOR_KEY", "0"), ("0", "1")
         )
@@ -124,6 +129,15 @@ def _count(name: str, text: str) -> int | None:
     if text and not (text.isascii() and text.isdigit()):
         raise BadSetting(f"{name} has to be a whole number.")
     return int(text) if text else None
+
+
+def _span(name: str, text: str) -> tuple[float, float]:
+    """Two numbers of seconds with a hyphen between, the smaller one first."""
+    first, _, second = text.partition("-")
+    shortest, longest = _number(name, first), _number(name, second or first)
+    if shortest > longest:
+        raise BadSetting(f"{name} has to be two numbers like 1-3, the smaller one first.")
+    return shortest, longest
 
 
 def _number(name: str, text: str, least: float = 0.0) -> float:
