@@ -180,7 +180,7 @@ def build(
         page.temp_file_sets.append(copies := set[str]())  # For `delete_cache`.
         previews.begin(copies)
 
-        views = Views(runner, nsfw, api_url)
+        views = Views(runner, nsfw, api_url, account.offer)
         do = Handlers(runner, views, account, client_of)
         past = Past(runner, views, account, client_of, key=key)
         fields = [inputs, prompt]
@@ -258,9 +258,13 @@ def build(
         )
         scripts = Scripts(runner, account, client_of)
         for endpoint in (scripts.edit, scripts.edit_stream):
-            api(endpoint, api_name=endpoint.__name__, concurrency_limit=None)
+            about = scripts.description(endpoint)
+            name = endpoint.__name__
+            api(endpoint, api_name=name, api_description=about, concurrency_limit=None)
         if mcp:  # Not queued: what goes through the queue reaches a model as one long text.
-            api(scripts.edit_picture, api_name="edit_picture", queue=False)
+            about = scripts.description(scripts.edit_picture)
+            name = "edit_picture"
+            api(scripts.edit_picture, api_name=name, api_description=about, queue=False)
     return page
 
 
@@ -320,7 +324,7 @@ def main(settings: Settings) -> None:
         key = words.KEY_SERVER
         if settings.api_key is None:
             engine, key = words.SANDBOX, words.KEY_OFFERED if settings.space else words.KEY_NONE
-            base_url = stack.enter_context(serve(Sandbox()))
+            base_url = stack.enter_context(serve(Sandbox(model=settings.model)))
         key = words.KEY_ASKED if settings.require_visitor_key else key
         pool, pace = Connections(), Pace(deadline=settings.deadline)
         try:
@@ -340,8 +344,8 @@ def main(settings: Settings) -> None:
             sys.exit(f"WAVESPEED_DATA_DIR can't be written: {error}")
         limits = Limits(settings.budget_usd, settings.visitor_edits, settings.parallel)
         service = urlsplit(base_url).netloc if settings.api_key else "sandbox"
-        runner = Runner(client, store, settings.data_dir, limits, service)
-        account = Account(client)
+        runner = Runner(client, store, settings.data_dir, limits, service, settings.model)
+        account = Account(client, settings.model)
         # With requirements-mcp.txt installed; but Gradio asks no model for the page's login.
         mcp = find_spec("mcp") is not None and settings.auth is None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -30,17 +31,19 @@ MOST_PAGES = 10_000
 """Pages of which the last start is remembered."""
 
 
-def asked(files: Files, prompt: str, sync_mode: bool, base64_output: bool) -> Edit:
+def asked(files: Files, prompt: str, sync_mode: bool, base64_output: bool, *, model: str) -> Edit:
     """The edit that the fields say. Raises `InvalidEdit`."""
     images = tuple(Path(path) for path, _ in files or [])
-    return Edit(prompt, images, sync_mode=sync_mode, base64_output=base64_output)
+    return Edit(prompt, images, sync_mode=sync_mode, base64_output=base64_output, model=model)
 
 
-def asked_of_each(files: Files, prompt: str, sync_mode: bool, base64_output: bool) -> list[Edit]:
+def asked_of_each(
+    files: Files, prompt: str, sync_mode: bool, base64_output: bool, *, model: str
+) -> list[Edit]:
     """An edit for each picture. Raises `InvalidEdit`."""
     if len(files or []) > MOST:
         raise InvalidEdit(f"{words.TOO_MANY_EACH}.", field="images")
-    return [asked([file], prompt, sync_mode, base64_output) for file in files or []]
+    return [asked([file], prompt, sync_mode, base64_output, model=model) for file in files or []]
 
 
 def counted(variants: object) -> int:
@@ -92,7 +95,7 @@ class Handlers:
         variants: str,
         each: bool,
         key: str | None,
-        price: float,
+        price: float | None,
         who: str | None,
         current: str | None,
         revealed: set[str],
@@ -101,9 +104,10 @@ class Handlers:
         """Edit was pressed."""
         batch = each and len(files or []) > 1
         if batch:
-            edits = asked_of_each(files, text, sync, base64)
+            edits = asked_of_each(files, text, sync, base64, model=self._account.model)
         else:
-            edits = [asked(files, text, sync, base64)] * counted(variants)
+            edit = asked(files, text, sync, base64, model=self._account.model)
+            edits = [edit] * counted(variants)
         client = self._client_of(key)
         who = known(who, request)
         usd = self._price(client, price)
@@ -145,7 +149,7 @@ class Handlers:
         self,
         current: str | None,
         key: str | None,
-        price: float,
+        price: float | None,
         who: str | None,
         revealed: set[str],
         event: gr.EventData,
@@ -193,7 +197,7 @@ class Handlers:
         run: Run,
         do: str,
         key: str | None,
-        price: float,
+        price: float | None,
         revealed: set[str],
         request: gr.Request,
     ) -> Streamed:
@@ -204,7 +208,8 @@ class Handlers:
             runs = tuple(await self._runner.group(run.group, who))
         if do == "resend" and run.is_over and run.edit is not None:
             usd = self._price(client, price)
-            runs = self._begin([run.edit], who, request, client=client, price_usd=usd)
+            edit = replace(run.edit, model=self._account.model)  # See `Runner`.
+            runs = self._begin([edit], who, request, client=client, price_usd=usd)
         if not runs:
             return nothing()
         page, older = (request.session_hash, who), [run] if run.results else []
@@ -215,7 +220,7 @@ class Handlers:
         runs: list[Run],
         do: str,
         key: str | None,
-        price: float,
+        price: float | None,
         revealed: set[str],
         request: gr.Request,
     ) -> Streamed:
@@ -233,7 +238,8 @@ class Handlers:
         client = self._payer(key, runs)
         if do == "resume":
             for run in runs:
-                await self._runner.resume(run.id, who, client)
+                usd = self._price(client if run.own_key else None, price)
+                await self._runner.resume(run.id, who, client, usd)
         else:
             free, sent = problems.to_repeat(runs)
             usd = self._price(client, price)
@@ -257,7 +263,7 @@ class Handlers:
         example = EXAMPLES[index]
         return await copies([PHOTOS / name for name in example.photos]), example.prompt
 
-    def _price(self, client: AsyncClient | None, price: float) -> float:
+    def _price(self, client: AsyncClient | None, price: float | None) -> float | None:
         """What the page showed holds for a visitor's own account; of ours we know it."""
         return price if client else self._account.price_usd
 

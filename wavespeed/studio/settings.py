@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from wavespeed import BASE_URL
+from wavespeed import BASE_URL, MODEL, is_model_id
 
 LEVELS = ("debug", "info", "warning", "error")
 Nsfw = Literal["blur", "hide", "show"]
@@ -30,6 +30,8 @@ class Settings:
 
     api_key: str | None = field(default=None, repr=False)
     base_url: str = BASE_URL
+    model: str = MODEL
+    """The service's id of the model that is asked."""
     data_dir: Path = Path("data")
     keep_days: float | None = None
     deadline: float = 600.0
@@ -57,6 +59,7 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
     return Settings(
         api_key=value("WAVESPEED_API_KEY") or None,
         base_url=_url("WAVESPEED_BASE_URL", value("WAVESPEED_BASE_URL", BASE_URL)),
+        model=_model("WAVESPEED_MODEL", value("WAVESPEED_MODEL", MODEL)),
         data_dir=Path(value("WAVESPEED_DATA_DIR") or _data_dir(in_space=bool(space))),
         keep_days=_limit("WAVESPEED_KEEP_DAYS", value("WAVESPEED_KEEP_DAYS")),
         deadline=_number("WAVESPEED_DEADLINE_S", value("WAVESPEED_DEADLINE_S", "600"), least=1),
@@ -90,6 +93,12 @@ def _url(name: str, text: str) -> str:
     if parts.scheme == "http" and host not in LOCAL:
         raise BadSetting(f"{name} has to begin with https://, since the key is sent there.")
     return text.rstrip("/")
+
+
+def _model(name: str, text: str) -> str:
+    if not is_model_id(text):
+        raise BadSetting(f"{name} has to be the id of a model, like {MODEL}.")
+    return text
 
 
 def _port(name: str, text: str) -> int:
