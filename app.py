@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import os
 import signal
 import sys
@@ -17,7 +18,14 @@ from importlib.util import find_spec
 from typing import Any
 from urllib.parse import urlsplit
 
-from wavespeed.studio.settings import LOCAL, BadSetting, Nsfw, Settings, from_environment
+from wavespeed.studio.settings import (
+    LOCAL,
+    BadSetting,
+    Nsfw,
+    Settings,
+    from_environment,
+    warning_of_a_space,
+)
 
 if __name__ == "__main__":
     # What is imported and built stays for good: not to look through it for garbage makes the start
@@ -317,6 +325,8 @@ def main(settings: Settings) -> None:
     # Gradio asks its own server whether it is up; a proxy has no part in that.
     os.environ["NO_PROXY"] = ",".join(filter(None, [os.environ.get("NO_PROXY"), *LOCAL]))
     log.begin(settings.log, settings.api_key)
+    if warning := warning_of_a_space(os.environ):
+        logging.getLogger("wavespeed.studio").warning(warning)
     # What stops a container ends like Ctrl+C: the answers to submissions are waited for.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with ExitStack() as stack:

@@ -19,6 +19,10 @@ NSFW: dict[str, Nsfw] = {"blur": "blur", "hide": "hide", "show": "show"}
 LOCAL = {"127.0.0.1", "localhost", "::1"}
 
 
+SECRETS = ("WAVESPEED_API_KEY", "WAVESPEED_AUTH")
+"""Settings that must not stand where others can read them."""
+
+
 class BadSetting(Exception):
     """A variable of the environment makes no sense; `str()` is one line that names it, without
     its value, which may be a key in the wrong place."""
@@ -76,6 +80,21 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         server_name=value("GRADIO_SERVER_NAME", "0.0.0.0" if space else "127.0.0.1"),
         server_port=_port("GRADIO_SERVER_PORT", value("GRADIO_SERVER_PORT", "7860")),
         space=space or None,
+    )
+
+
+def warning_of_a_space(environment: Mapping[str, str]) -> str:
+    """What the owner of a Space is told about the secrets among its settings; empty elsewhere, or
+    where there are none. A Space hands its secrets and its variables to the program alike, as
+    variables of the environment, so that it can't be told from here which they are."""
+    names = [name for name in SECRETS if environment.get(name, "").strip()]
+    if not names or not environment.get("SPACE_ID", "").strip():
+        return ""
+    what, where = ("has", "a secret") if len(names) == 1 else ("have", "secrets")
+    return (
+        f"{' and '.join(names)} {what} to be {where} of this Space, not among its variables: anyone"
+        " can read those, and a duplicate of the Space copies them. See Settings, Variables and"
+        " secrets; what was a variable is to be replaced, not only moved."
     )
 
 
