@@ -270,29 +270,36 @@ def test_a_lost_submission_is_one_of_its_models_tasks(told: str, fits: bool) -> 
     assert fitting([task], set(), (NOW, NOW), OTHER) == ([task] if fits else [])
 
 
+@pytest.mark.parametrize(("then", "later"), [(MODEL, OTHER), (OTHER, MODEL)])
 async def test_a_lost_submission_is_looked_for_under_its_own_model_whatever_the_setting_says_later(
-    store: Store, edit: Edit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    store: Store,
+    edit: Edit,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    then: str,
+    later: str,
 ) -> None:
+    edit = replace(edit, model=then)
     monkeypatch.setattr("wavespeed.studio.driver.LOOKS", tuple(0.1 for _ in LOOKS))
-    service = Service(seconds=0.3)
+    service = Service(seconds=0.3, model=then)
     with running(service) as url:
         async with AsyncClient(SERVICE_KEY, base_url=url, pace=QUICK) as client:
             sent = Run(id="r1", visitor=ME, edit=edit, started_at=datetime.now(UTC), at=0.1)
             urls = [await client.upload(image) for image in _ready(edit)]
             store.reserve(sent.after(Submitting(0.1)), now=NOW, budget_usd=None, visitor_edits=None)
             mine = await client.submit(edit, urls)  # And its answer never came.
-            service.model = OTHER
-            await client.submit(replace(edit, model=OTHER), urls)  # Another's, a moment later.
-            runner = Runner(client, store, tmp_path, model=OTHER)
+            service.model = later
+            await client.submit(replace(edit, model=later), urls)  # Another's, a moment later.
+            runner = Runner(client, store, tmp_path, model=later)
             await runner.take_up()
             run = await runner.finished("r1")
             await runner.close()
     assert run.state == "done"
     assert run.prediction is not None
-    assert (run.prediction.id, run.model) == (mine.id, MODEL)
+    assert (run.prediction.id, run.model) == (mine.id, then)
     recipe = read(run.results[0].path)
     assert recipe is not None
-    assert recipe.model == MODEL
+    assert recipe.model == then
     assert len(service.submissions) == 2
 
 
