@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import os
 import signal
 import sys
@@ -17,7 +18,14 @@ from importlib.util import find_spec
 from typing import Any
 from urllib.parse import urlsplit
 
-from wavespeed.studio.settings import LOCAL, BadSetting, Nsfw, Settings, from_environment
+from wavespeed.studio.settings import (
+    LOCAL,
+    BadSetting,
+    Nsfw,
+    Settings,
+    from_environment,
+    warning_of_a_space,
+)
 
 if __name__ == "__main__":
     # What is imported and built stays for good: not to look through it for garbage makes the start
@@ -185,7 +193,7 @@ def build(
         page.temp_file_sets.append(copies := set[str]())  # For `delete_cache`.
         previews.begin(copies)
 
-        views = Views(runner, nsfw, api_url)
+        views = Views(runner, nsfw, api_url, account.offer)
         past = Past(runner, views, account, client_of, key=key)
         do = Handlers(runner, views, account, client_of, past)
         fields = [inputs, prompt]
@@ -254,9 +262,13 @@ def build(
         )
         scripts = Scripts(runner, account, client_of)
         for endpoint in (scripts.edit, scripts.edit_stream):
-            api(endpoint, api_name=endpoint.__name__, concurrency_limit=None)
+            about = scripts.description(endpoint)
+            name = endpoint.__name__
+            api(endpoint, api_name=name, api_description=about, concurrency_limit=None)
         if mcp:  # Not queued: what goes through the queue reaches a model as one long text.
-            api(scripts.edit_picture, api_name="edit_picture", queue=False)
+            about = scripts.description(scripts.edit_picture)
+            name = "edit_picture"
+            api(scripts.edit_picture, api_name=name, api_description=about, queue=False)
     return page
 
 
@@ -309,6 +321,8 @@ def main(settings: Settings) -> None:
     # Gradio asks its own server whether it is up; a proxy has no part in that.
     os.environ["NO_PROXY"] = ",".join(filter(None, [os.environ.get("NO_PROXY"), *LOCAL]))
     log.begin(settings.log, settings.api_key)
+    if warning := warning_of_a_space(os.environ):
+        logging.getLogger("wavespeed.studio").warning(warning)
     # What stops a container ends like Ctrl+C: the answers to submissions are waited for.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with ExitStack() as stack:
@@ -316,7 +330,8 @@ def main(settings: Settings) -> None:
         key = words.KEY_SERVER
         if settings.api_key is None:
             engine, key = words.SANDBOX, words.KEY_OFFERED if settings.space else words.KEY_NONE
-            base_url = stack.enter_context(serve(Sandbox(seconds=settings.sandbox_seconds)))
+            sandbox = Sandbox(model=settings.model, seconds=settings.sandbox_seconds)
+            base_url = stack.enter_context(serve(sandbox))
         key = words.KEY_ASKED if settings.require_visitor_key else key
         pool, pace = Connections(), Pace(deadline=settings.deadline)
         try:
@@ -336,8 +351,8 @@ def main(settings: Settings) -> None:
             sys.exit(f"WAVESPEED_DATA_DIR can't be written: {error}")
         limits = Limits(settings.budget_usd, settings.visitor_edits, settings.parallel)
         service = urlsplit(base_url).netloc if settings.api_key else "sandbox"
-        runner = Runner(client, store, settings.data_dir, limits, service)
-        account = Account(client)
+        runner = Runner(client, store, settings.data_dir, limits, service, settings.model)
+        account = Account(client, settings.model)
         # With requirements-mcp.txt installed; but Gradio asks no model for the page's login.
         mcp = find_spec("mcp") is not None and settings.auth is None
 

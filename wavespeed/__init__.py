@@ -1,4 +1,5 @@
-"""A client for WaveSpeed's `openai/gpt-image-1-mini/edit`: typed, async, and careful with money.
+"""A client for WaveSpeed's image edits, by default `openai/gpt-image-1-mini/edit`: typed, async,
+and careful with money.
 
     async with AsyncClient(key) as client:
         async for event in client.edit(Edit("make it black and white", (Path("cup.jpg"),))):
@@ -16,6 +17,7 @@ from .errors import (
     EditOverdue,
     InactiveKey,
     InvalidEdit,
+    ModelNotFound,
     Moderated,
     NoCredit,
     NotAllowed,
@@ -52,6 +54,7 @@ from .models import (
     Uploading,
     Waiting,
     byte_count,
+    is_model_id,
 )
 from .pace import Pace
 from .transport import Connections
@@ -61,8 +64,8 @@ __all__ = [
     "BASE_URL", "MAX_IMAGES", "MAX_PROMPT", "MODEL", "PRICE_USD", "AmbiguousSubmit", "AsyncClient",
     "BadKey", "Changes", "Completed", "Connections", "Downloaded", "Durations", "Edit",
     "EditFailed", "EditOverdue", "Event", "Finished", "Image", "InactiveKey", "InvalidEdit",
-    "Moderated", "Moment", "NoCredit", "NotAllowed", "NotUnderstood", "OfTask", "Output", "Pace",
-    "Polled", "Prediction", "Preparing", "RateLimited", "Refused", "ServiceDown", "Spent",
-    "Submitted", "Submitting", "Unreachable", "Uploaded", "Uploading", "Waiting", "WaveSpeedError",
-    "byte_count", "prepare",
+    "ModelNotFound", "Moderated", "Moment", "NoCredit", "NotAllowed", "NotUnderstood", "OfTask",
+    "Output", "Pace", "Polled", "Prediction", "Preparing", "RateLimited", "Refused", "ServiceDown",
+    "Spent", "Submitted", "Submitting", "Unreachable", "Uploaded", "Uploading", "Waiting",
+    "WaveSpeedError", "byte_count", "is_model_id", "prepare",
 ]

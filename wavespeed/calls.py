@@ -6,9 +6,10 @@ import asyncio
 from datetime import UTC, datetime
 from typing import Any
 
-from .answers import address, number
-from .errors import AmbiguousSubmit, NotUnderstood, ServiceDown, Unreachable
-from .models import MODEL, Image, Prediction
+from .answers import Answer, address, number
+from .errors import AmbiguousSubmit, NotUnderstood, Refused, ServiceDown, Unreachable
+from .model_refusals import about_model
+from .models import Image, Prediction
 from .pace import Pace
 from .transport import Transport
 
@@ -58,15 +59,20 @@ class Calls:
         )
         return address(answer.data().get("download_url"), "download_url")
 
-    async def submit(self, body: dict[str, Any]) -> Prediction:
+    async def submit(self, model: str, body: dict[str, Any]) -> Prediction:
         """The one request that costs money.
 
         Raises `AmbiguousSubmit` for whatever leaves open if it was taken.
         """
         seconds = self._pace.sync if body["enable_sync_mode"] else self._pace.answer
         try:
-            answer = await self._transport.ask("POST", f"/api/v3/{MODEL}", body, seconds=seconds)
-            return await asyncio.to_thread(lambda: answer.accepted() or answer.prediction())
+            answer = await self._transport.ask("POST", f"/api/v3/{model}", body, seconds=seconds)
+            try:
+                return await asyncio.to_thread(lambda: answer.accepted() or answer.prediction())
+            except Refused as error:
+                if missing := about_model(error, answer.content, model, submitted=True):
+                    raise missing from error
+                raise
         except (ServiceDown, NotUnderstood) as error:
             raise AmbiguousSubmit(
                 "WaveSpeed's answer leaves open whether it took the edit; it may have been billed."
@@ -98,24 +104,32 @@ class Calls:
 
     async def balance(self) -> float:
         """USD."""
-        data = await self._either("GET", "/api/v3/balance", "/api/v3/account/balance")
-        return number(data, "balance")
+        answer = await self._first_known("GET", "/api/v3/balance", "/api/v3/account/balance")
+        return number(answer.data(), "balance")
 
-    async def price(self) -> float:
+    async def price(self, model: str) -> float:
         """USD for one edit."""
-        inputs = {"model_id": MODEL, "inputs": {}}
-        data = await self._either("POST", "/api/v3/model/price", "/api/v3/model/pricing", inputs)
+        body = {"model_id": model, "inputs": {}}
+        answer = await self._first_known(
+            "POST", "/api/v3/model/price", "/api/v3/model/pricing", body
+        )
+        try:
+            data = answer.data()
+        except Refused as error:
+            if missing := about_model(error, answer.content, model, submitted=False):
+                raise missing from error
+            raise
         return number(data, "discounted_price", "price", "unit_price")
 
     async def recent(
-        self, created_after: datetime, created_before: datetime | None, page: int
+        self, model: str, created_after: datetime, created_before: datetime | None, page: int
     ) -> list[Prediction]:
         """A page (from 1) of this account's predictions of the model."""
         query = {
             "page": page,
             "page_size": PAGE_SIZE,
             "created_after": _moment(created_after),
-            "model": MODEL,
+            "model": model,
         }
         if created_before is not None:
             query["created_before"] = _moment(created_before)
@@ -130,14 +144,14 @@ class Calls:
         path, body = "/api/v3/predictions/delete", {"ids": prediction_ids}
         return int(number((await self._transport.ask("POST", path, body)).data(), "deleted_count"))
 
-    async def _either(
+    async def _first_known(
         self, method: str, path: str, older: str, body: dict[str, Any] | None = None
-    ) -> dict[str, Any]:
+    ) -> Answer:
         """Of two documented paths for one thing, the second where the first is not known."""
         answer = await self._transport.ask(method, path, body)
         if answer.status in (404, 405):
             answer = await self._transport.ask(method, older, body)
-        return answer.data()
+        return answer
 
 
 def _moment(time: datetime) -> str:

@@ -21,6 +21,7 @@ from .calls import PAGE_SIZE, Calls
 from .durations import Durations, life
 from .errors import EditFailed, EditOverdue, Refused, WaveSpeedError
 from .models import (
+    MODEL,
     Completed,
     Downloaded,
     Edit,
@@ -163,7 +164,7 @@ class AsyncClient:
             yield Submitting(clock())
             attempt += 1
             try:
-                prediction = await self._calls.submit(body)
+                prediction = await self._calls.submit(edit.model, body)
             except WaveSpeedError as error:
                 seconds = self._pause(error, attempt, clock() - began)
                 yield Waiting(clock(), seconds, error)
@@ -272,19 +273,23 @@ class AsyncClient:
         """What the account holds, in USD."""
         return await self._insist(self._calls.balance)
 
-    async def price(self) -> float:
-        """What one edit costs this account, in USD. Asking is free."""
-        return await self._insist(self._calls.price)
+    async def price(self, model: str = MODEL) -> float:
+        """What one edit by the model costs this account, in USD. Asking is free."""
+        return await self._insist(partial(self._calls.price, model))
 
     async def recent(
-        self, *, created_after: datetime, created_before: datetime | None = None
+        self,
+        *,
+        created_after: datetime,
+        created_before: datetime | None = None,
+        model: str = MODEL,
     ) -> list[Prediction]:
         """This account's predictions of the model in that time (aware; 7 days at most), in the
         service's order: how a submission whose answer was lost is found again."""
         found: list[Prediction] = []
         for page in range(1, MAX_PAGES + 1):
             items = await self._insist(
-                partial(self._calls.recent, created_after, created_before, page)
+                partial(self._calls.recent, model, created_after, created_before, page)
             )
             found += items
             if len(items) < PAGE_SIZE:

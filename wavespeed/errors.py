@@ -9,6 +9,7 @@
     │   │   └── InactiveKey         the key waits for the account's first top-up
     │   ├── NoCredit                the account is empty
     │   ├── NotAllowed              the account may not do this
+    │   ├── ModelNotFound           the service does not offer the model (any more); .model
     │   ├── RateLimited             too many at once; nothing was created
     │   ├── Moderated               the prompt or a picture was refused
     │   └── ServiceDown             trouble at the service
@@ -103,6 +104,15 @@ class NoCredit(Refused):
 
 class NotAllowed(Refused):
     """403."""
+
+
+class ModelNotFound(Refused):
+    """404 or 410 of a submission, or a 4xx whose text says that there is no such model: it was
+    switched off, or never existed. Nothing was created. `model` is the one that was asked."""
+
+    def __init__(self, model: str, *, status: int, code: int | None = None) -> None:
+        super().__init__(f"WaveSpeed no longer offers the model {model}.", status=status, code=code)
+        self.model = model
 
 
 class RateLimited(Refused):

@@ -15,8 +15,9 @@ from urllib.parse import urlsplit
 from .errors import InvalidEdit, NotUnderstood, WaveSpeedError
 
 MODEL = "openai/gpt-image-1-mini/edit"
+"""The model that is asked unless an edit names another."""
 PRICE_USD = 0.02
-"""An edit, by the model's page; `AsyncClient.price` asks what it is today."""
+"""An edit by `MODEL`, by the model's page; `AsyncClient.price` asks what it is today."""
 MAX_IMAGES = 4
 """Pictures an edit takes (the model's page)."""
 MAX_PROMPT = 32_000
@@ -31,7 +32,9 @@ class Edit:
     """One edit: `prompt` (1 to 32,000 characters) and 1 to 4 `images`, each a local file or an
     https URL that the service can read; a plain string without "://" is a file's path.
 
-    The first image is edited, the others are references. The other two fields are the API's own.
+    The first image is edited, the others are references. `model` is the service's id of the model
+    that is asked; it is part of the edit, so that whoever writes an edit down also knows later
+    which model's tasks to look through. The other two fields are the API's own.
 
     Raises `InvalidEdit`, whose `.field` names the field.
     """
@@ -40,12 +43,15 @@ class Edit:
     images: tuple[str | Path, ...]
     sync_mode: bool = False
     base64_output: bool = False
+    model: str = MODEL
 
     def __post_init__(self) -> None:
         if not isinstance(self.prompt, str) or not _is_encodable(self.prompt):
             raise InvalidEdit("The prompt is no text.", field="prompt")
         if not (isinstance(self.sync_mode, bool) and isinstance(self.base64_output, bool)):
             raise InvalidEdit("Sync mode and base64 output are yes or no.", field="options")
+        if not is_model_id(self.model):
+            raise InvalidEdit("This is not the id of a model.", field="options")
         files = tuple(image if is_url(image) else Path(image) for image in self.images)
         object.__setattr__(self, "images", files)
         if not self.prompt.strip():
@@ -64,6 +70,17 @@ class Edit:
         for image in self.images:
             if is_url(image) and not str(image).startswith("https://"):
                 raise InvalidEdit("A picture's address must begin with https://.")
+
+
+def is_model_id(text: object) -> bool:
+    """Whether it has the shape of a model's id, `owner/name` or `owner/name/variant`. An id is part
+    of an address, so that it holds nothing that means something there."""
+    segment = r"[A-Za-z0-9][\w.\-]*"
+    return (
+        isinstance(text, str)
+        and len(text) <= 200
+        and re.fullmatch(rf"{segment}(/{segment})+", text, re.ASCII) is not None
+    )
 
 
 def _is_encodable(text: str) -> bool:
@@ -151,11 +168,12 @@ class Prediction:
     """A task at the service. Times in seconds (milliseconds on the wire), `created_at` aware.
 
     `code` and `message` are the envelope's, `error_code` is `data.code`: the number of a failure.
+    `model` is empty where the service did not say.
     """
 
     id: str
     status: str
-    model: str = MODEL
+    model: str = ""
     outputs: tuple[Output, ...] = ()
     result_url: str | None = None
     created_at: datetime | None = None
@@ -200,7 +218,7 @@ class Prediction:
         return cls(
             id=identifier,
             status=status,
-            model=_text(data.get("model")) or MODEL,
+            model=_text(data.get("model")),
             outputs=_outputs(data, identifier),
             result_url=_text(_dict(data.get("urls")).get("get")) or None,
             created_at=_time(data.get("created_at")),

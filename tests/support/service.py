@@ -22,6 +22,12 @@ from PIL import Image, ImageOps
 KEY = "real-service-key-42"
 VISITORS_KEY = "visitors-own-key-77"
 MODEL = "/api/v3/openai/gpt-image-1-mini/edit"
+# How it says that it has no such model: nobody knows which of them the real one will choose.
+NO_SUCH_MODEL: dict[int, bytes] = {
+    400: b'{"code": 400, "message": "model not found", "data": null}',
+    404: b'{"error": "Not Found"}',
+    410: b"<html><head><title>410 Gone</title></head><body><h1>410 Gone</h1></body></html>",
+}
 TYPES = {
     "prompt": str,
     "images": list,
@@ -31,15 +37,28 @@ TYPES = {
 
 
 class Service:
-    """One account, its tasks and files. A task takes `seconds`, the first third in the queue."""
+    """One account, its tasks and files. A task takes `seconds`, the first third in the queue.
 
-    def __init__(self, seconds: float = 0.3, nsfw: bool | None = False) -> None:
+
+    It has one `model`, which can change at any time; any other is refused with the HTTP status
+    `missing`, in the shape of `NO_SUCH_MODEL`.
+    """
+
+    def __init__(self, seconds: float = 0.3, nsfw: bool | None = False, **about: Any) -> None:
         self.api_url = self.file_url = ""
-        self.reset(seconds, nsfw)
+        self.reset(seconds, nsfw, **about)
 
-    def reset(self, seconds: float = 0.3, nsfw: bool | None = False) -> None:
+    def reset(
+        self,
+        seconds: float = 0.3,
+        nsfw: bool | None = False,
+        model: str = MODEL.removeprefix("/api/v3/"),
+        missing: int = 400,
+    ) -> None:
         """As good as new, at the same addresses."""
         self.seconds, self.nsfw = seconds, nsfw
+        self.model, self.missing = model, missing
+        self.priced = True  # Whether it tells what the model costs.
         self.price, self.deletes = 0.02, True
         self.fails = 0  # So many of the next tasks end badly.
         self.failed: set[str] = set()
@@ -51,6 +70,7 @@ class Service:
         self.tickets: dict[str, dict[str, Any]] = {}
         self.files: dict[str, bytes] = {}
         self.tasks: dict[str, tuple[float, str, str]] = {}
+        self.models: dict[str, str] = {}  # Which of them made each task.
         # Called as a request arrives, and again when it is done but not answered yet.
         self.hook: Callable[[str], None] = lambda moment: None
         self.looks: list[float] = []
@@ -69,7 +89,7 @@ class Service:
         status, done = ("failed", False) if error else (status, done)
         return {
             "id": task_id,
-            "model": "openai/gpt-image-1-mini/edit",
+            "model": self.models[task_id],
             "status": status,
             "outputs": [f"{self.file_url}/{output}"] if done else [],
             "urls": {"get": f"https://api.wavespeed.ai/api/v3/predictions/{task_id}/result"},
@@ -92,6 +112,7 @@ class Service:
         output, task_id = f"{uuid.uuid4().hex}.png", uuid.uuid4().hex
         self.files[output] = buffer.getvalue()
         created_at = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%f}264Z"
+        self.models[task_id] = self.model
         self.tasks[task_id] = (time.monotonic(), output, created_at)
         ages = [time.monotonic() - began for began, _, _ in self.tasks.values()]
         self.under_way = max(self.under_way, sum(age < self.seconds for age in ages))
@@ -102,8 +123,15 @@ class Service:
 
     def recent(self, body: dict[str, Any]) -> dict[str, Any]:
         items = [self.task(task_id) for task_id in self.tasks]
-        after = body.get("created_after", "")
-        return {"page": 1, "items": [task for task in items if task["created_at"] >= after]}
+        after, model = body.get("created_after", ""), body.get("model", "")
+        return {
+            "page": 1,
+            "items": [
+                task
+                for task in items
+                if task["created_at"] >= after and model in ("", task["model"])
+            ],
+        }
 
     def ticket(self, body: dict[str, Any]) -> dict[str, Any]:
         name = f"{uuid.uuid4().hex}-{body['filename']}"
@@ -184,7 +212,7 @@ class Api(_Handler):
         if content is None or not self.is_known():
             return
         body = json.loads(content or b"{}")
-        if self.path == MODEL:
+        if self.path == f"/api/v3/{self.service.model}":
             self.service.hook("submit")
             task = self.service.submit(body)
             self.service.hook("submitted")
@@ -194,7 +222,11 @@ class Api(_Handler):
         elif self.path == "/api/v3/media/uploads":
             self.service.hook("ticket")
             self.data(self.service.ticket(body))
-        elif self.path == "/api/v3/model/price":
+        elif self.path.endswith("/edit") or (
+            self.path == "/api/v3/model/price" and body["model_id"] != self.service.model
+        ):
+            self.answer(self.service.missing, NO_SUCH_MODEL[self.service.missing])
+        elif self.path == "/api/v3/model/price" and self.service.priced:
             price = {"price": self.service.price, "currency": "USD"}
             self.data({"model_id": body["model_id"]} | price)
         elif self.path == "/api/v3/predictions/delete" and self.service.deletes:

@@ -3,6 +3,8 @@
     with serve(Sandbox()) as url:  # or: python -m wavespeed.sandbox --port 8765
         ...  # any client of the service, with any key but `invalid`
 
+`Sandbox(model="owner/name/edit")` answers for another model, with the same filters.
+
 The words of the prompt choose the filters (`prompt.EFFECTS`), in the order they stand. A prompt
 that says none of them gets a mild grade. Further images lend the first one their palette, or are
 joined with it where the prompt says collage, combine or side by side. Every output carries the

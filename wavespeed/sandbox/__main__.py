@@ -5,6 +5,7 @@ import contextlib
 import threading
 
 from . import Sandbox, serve
+from .behaviour import MODEL
 
 
 def main() -> None:
@@ -13,11 +14,12 @@ def main() -> None:
     )
     parser.add_argument("--host", default="127.0.0.1", help="where to listen (%(default)s)")
     parser.add_argument("--port", type=int, default=8765, help="0 takes a free one (%(default)s)")
+    parser.add_argument("--model", default=MODEL, help="which it answers for (%(default)s)")
     given = parser.parse_args()
     try:
         with (
             contextlib.suppress(KeyboardInterrupt),
-            serve(Sandbox(), host=given.host, port=given.port) as url,
+            serve(Sandbox(model=given.model), host=given.host, port=given.port) as url,
         ):
             print(f"WaveSpeed sandbox on {url}", flush=True)  # noqa: T201 - what it is for
             threading.Event().wait()

@@ -99,7 +99,7 @@ class Upload:
 
 
 class Sandbox:
-    """WaveSpeed in memory: one account, one model, simple filters instead of the model.
+    """WaveSpeed in memory: one account, one `model`, whichever, and simple filters instead of it.
 
     `seconds` is the range a task's life is drawn from, with `seed`; `sync_limit` how long a
     submission in sync mode is held open; `clock` gives Unix seconds. `serve` puts it on a socket.
@@ -112,7 +112,9 @@ class Sandbox:
         seconds: tuple[float, float] = (1.0, 3.0),
         sync_limit: float = 90.0,
         clock: Callable[[], float] = time.time,
+        model: str = MODEL,
     ) -> None:
+        self.model = model
         self.seconds = seconds
         self.sync_limit = sync_limit
         self.clock = clock
@@ -204,6 +206,11 @@ class Sandbox:
         """What a ticket was for has come."""
         upload.content = content
         self._trim()
+
+    def check_model(self, model: object) -> None:
+        """Raises `Refusal` for any other one, in the words that were seen at the service."""
+        if model != self.model:
+            raise Refusal(400, 400, "model not found")
 
     def _refuse_if_asked(self, prompt: str) -> None:
         for words, refusal in REFUSED_PROMPTS.items():

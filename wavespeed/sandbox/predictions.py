@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 
 from . import fields
 from .answers import ok, timestamp
-from .behaviour import MODEL, Failure, Refusal, Sandbox, Task
+from .behaviour import Failure, Refusal, Sandbox, Task
 
 ENDED = ("completed", "failed")
 PUBLIC_HOST = "https://api.wavespeed.ai"
@@ -21,8 +21,7 @@ SETTLE_SECONDS = 1.0
 
 async def submit(sandbox: Sandbox, request: Request) -> Response:
     body = await fields.body_of(request)
-    if request.path_params["model"] != MODEL:
-        raise Refusal(400, 1401, f"Unknown model: {request.path_params['model'][:100]}")
+    sandbox.check_model(request.path_params["model"])
     prompt, images = fields.prompt(body), fields.images(body)
     as_base64 = fields.flag(body, "enable_base64_output")
     sync = fields.flag(body, "enable_sync_mode")
@@ -73,7 +72,7 @@ async def recent(sandbox: Sandbox, request: Request) -> Response:
         for task in reversed(sandbox.tasks.values())
         if (after is None or _created(task) >= after)
         and (before is None or _created(task) <= before)
-        and body.get("model") in (None, "", MODEL)
+        and body.get("model") in (None, "", sandbox.model)
         and body.get("status") in (None, "", task.status(sandbox.clock()))
     ]
     items = [_item(sandbox, task) for task in found[(page - 1) * size : page * size]]
@@ -94,7 +93,7 @@ def _prediction(sandbox: Sandbox, task: Task) -> dict[str, Any]:
     ended = status in ENDED
     data: dict[str, Any] = {
         "id": task.id,
-        "model": MODEL,
+        "model": sandbox.model,
         "status": status,
         "outputs": [],
         "urls": {"get": f"{PUBLIC_HOST}/api/v3/predictions/{task.id}/result"},

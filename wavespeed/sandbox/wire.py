@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from . import fields, files, predictions
 from .answers import error, ok, spoil
-from .behaviour import MODEL, PRICE_CENTS, Refusal, Sandbox
+from .behaviour import PRICE_CENTS, Refusal, Sandbox
 from .faults import Call
 
 PRICE = PRICE_CENTS / 100
@@ -146,26 +146,25 @@ async def _balance(sandbox: Sandbox, request: Request) -> Response:
 
 
 async def _price(sandbox: Sandbox, request: Request) -> Response:
-    model = await _priced_model(request)
+    await _check_model(sandbox, request)
     price = {"price": PRICE, "discounted_price": PRICE, "currency": "USD"}
-    return ok({"model_id": model} | price)
+    return ok({"model_id": sandbox.model} | price)
 
 
 async def _unit_price(sandbox: Sandbox, request: Request) -> Response:
-    await _priced_model(request)
+    await _check_model(sandbox, request)
     return ok({"unit_price": PRICE})
 
 
-async def _priced_model(request: Request) -> str:
-    if (await fields.body_of(request)).get("model_id") != MODEL:
-        raise Refusal(400, 1401, "Unknown model.")
-    return MODEL
+async def _check_model(sandbox: Sandbox, request: Request) -> None:
+    sandbox.check_model((await fields.body_of(request)).get("model_id"))
 
 
 async def _models(sandbox: Sandbox, request: Request) -> Response:
     schemas = [{"type": "model_run", "request_schema": REQUEST_SCHEMA}]
     schema = {"api_schemas": schemas}
-    return ok([{"model_id": MODEL, "name": MODEL, "base_price": PRICE, "api_schema": schema}])
+    model = {"model_id": sandbox.model, "name": sandbox.model}
+    return ok([model | {"base_price": PRICE, "api_schema": schema}])
 
 
 async def _webhook_secret(sandbox: Sandbox, request: Request) -> Response:

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Coroutine
 from typing import TypeVar
 
-from wavespeed import PRICE_USD, AsyncClient, Prediction, Unreachable, WaveSpeedError
+from wavespeed import MODEL, PRICE_USD, AsyncClient, Prediction, Unreachable, WaveSpeedError
 
 from .errors import KeyNeeded
 from .run import Run
@@ -17,15 +17,20 @@ T = TypeVar("T")
 ANSWER = 20.0
 """Seconds that a person waits for one of these answers; the client itself is far more patient."""
 HOUR = 3600.0
+SOON = 30.0
+"""Seconds until a price that nobody knows is asked for again."""
 
 
 class Account:
-    """The server's account; where a method takes a `client`, that of a visitor's own key."""
+    """The server's account, and the `model` that it asks; where a method takes a `client`, that of
+    a visitor's own key."""
 
-    def __init__(self, client: AsyncClient) -> None:
+    def __init__(self, client: AsyncClient, model: str = MODEL) -> None:
         self._client = client
-        self.price_usd = PRICE_USD
-        """What an edit costs: by the model's page, until the service was asked."""
+        self.model = model
+        self.price_usd: float | None = PRICE_USD if model == MODEL else None
+        """What an edit costs: until the service was asked by the model's page, which is known of
+        the default one alone."""
 
     async def learn_price(self) -> None:
         """Once an hour, forever: asks what an edit costs."""
@@ -34,11 +39,18 @@ class Account:
                 self.price_usd = await self.price()
             except WaveSpeedError as error:
                 log.warning("what an edit costs could not be asked: %s", error)
-            await asyncio.sleep(HOUR)
+            await asyncio.sleep(SOON if self.price_usd is None else HOUR)
+
+    def offer(self, run: Run) -> float | None:
+        """USD that it costs to send a run's edit once more, None where nobody knows: by the model
+        that is asked now, whichever it was then. What another account pays is known of its own
+        runs alone."""
+        same = run.edit is not None and run.edit.model == self.model
+        return run.price_usd if run.own_key and same else self.price_usd
 
     async def price(self, client: AsyncClient | None = None) -> float:
         """USD that an edit costs, asked now. Raises `WaveSpeedError`, for a wrong key too."""
-        return await _soon((client or self._client).price())
+        return await _soon((client or self._client).price(self.model))
 
     async def balance(self) -> float:
         """USD. Raises `WaveSpeedError`."""

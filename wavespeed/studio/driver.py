@@ -223,7 +223,8 @@ class Driver:
         raise AssertionError("the last try returns or raises")
 
     async def _search(self, run: Run, client: AsyncClient, lost: AmbiguousSubmit) -> Run:
-        """Looks through the service's list for a submission whose answer was lost.
+        """Looks through the service's list for a submission whose answer was lost: among the
+        tasks of the model that the run asked, whichever is asked by now.
 
         Raises `lost` unless exactly one task can be it and no other run can claim that one.
         """
@@ -234,9 +235,11 @@ class Driver:
             await asyncio.sleep(pause)
             found: list[Prediction] = []
             with suppress(WaveSpeedError):  # A list that can't be had proves nothing either way.
-                found = await client.recent(created_after=window[0], created_before=window[1])
-            ids = [task.id for task in found]
-            candidates = fitting(found, await asyncio.to_thread(self._store.known, ids), window)
+                found = await client.recent(
+                    created_after=window[0], created_before=window[1], model=run.model
+                )
+            known = await asyncio.to_thread(self._store.known, [task.id for task in found])
+            candidates = fitting(found, known, window, run.model)
             rivals = await asyncio.to_thread(self._store.rivals, run, sent)
             if len(candidates) == 1 and not rivals:
                 run = run.after(Found(age(run), candidates[0]))

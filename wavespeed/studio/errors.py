@@ -31,6 +31,16 @@ class Overspent(WaveSpeedError):
         self.limit = limit
 
 
+class Unpriced(WaveSpeedError):
+    """There is a budget, and nobody knows what the model costs; nothing was sent."""
+
+    def __init__(self, model: str) -> None:
+        super().__init__(
+            f"What an edit by {model} costs is not known yet. This server has a budget, so nothing"
+            " is sent before it is."
+        )
+
+
 class KeyNeeded(WaveSpeedError):
     """A restart interrupted an edit under a visitor's key, which only the visitor has."""
 

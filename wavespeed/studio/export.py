@@ -15,6 +15,7 @@ import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from itertools import count
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -34,8 +35,8 @@ Hidden = Callable[[Path], bool]
 def archive(
     runs: Sequence[Run], file: Path, *, covered: Covered, hidden: Hidden, by_input: bool = False
 ) -> None:
-    """Writes a ZIP: results under their names by day, inputs in a folder of their run, and
-    `manifest.json`, which also says why a file was left out: "flagged", "gone", or "running".
+    """Writes a ZIP by day: results under the name of their run, inputs in a folder of that name,
+    and `manifest.json`, which also says why a file was left out: "flagged", "gone", or "running".
     With `by_input` the results alone, in the order of `runs`, each under the name of the picture
     that was edited, whose place the manifest tells.
 
@@ -97,13 +98,18 @@ class _Packer:
             return self._about(run) | {
                 "number": run.number + 1,
                 "inputs": [path.name for path in run.pictures],
-                "results": [self._result(run, "", result) for result in run.results],
+                "results": [self._result(run, _input_stem(run), result) for result in run.results],
             }
-        folder = self._name(f"inputs/{day}/{run.started_at:%H%M%S}-{_safe(run.prompt, 'edit', 40)}")
+        folder = self._name(f"inputs/{day}/{_stem(run)}")
+        # One name for both, so that runs of one second and one prompt are not taken for another.
+        name = folder.removeprefix("inputs/")
         images = enumerate(run.edit.images if run.edit else (), 1)
+        results = enumerate(run.results, 1)
         return self._about(run) | {
             "inputs": [self._input(run, f"{folder}/{number}-", image) for number, image in images],
-            "results": [self._result(run, f"results/{day}/", result) for result in run.results],
+            "results": [
+                self._result(run, f"results/{name}-{number}", result) for number, result in results
+            ],
         }
 
     def _about(self, run: Run) -> dict[str, Any]:
@@ -122,19 +128,17 @@ class _Packer:
     def _input(self, run: Run, prefix: str, image: str | Path) -> dict[str, Any]:
         if isinstance(image, str):
             return {"url": _address(image)}
-        return self._file(run, prefix, image, stem=image.stem, flagged=self.hidden(image))
+        stem = f"{prefix}{_safe(image.stem, 'picture', 60)}"
+        return self._file(run, stem, image, flagged=self.hidden(image))
 
-    def _result(self, run: Run, prefix: str, result: Result) -> dict[str, Any]:
-        stem = run.pictures[0].stem if self.by_input and run.pictures else result.path.stem
-        packed = self._file(run, prefix, result.path, stem=stem, flagged=self.covered(result))
+    def _result(self, run: Run, stem: str, result: Result) -> dict[str, Any]:
+        packed = self._file(run, stem, result.path, flagged=self.covered(result))
         told = ("width", "height", "format", "size_bytes", "nsfw")
         return packed | {name: getattr(result, name) for name in told}
 
-    def _file(
-        self, run: Run, prefix: str, path: Path, *, stem: str, flagged: bool
-    ) -> dict[str, Any]:
+    def _file(self, run: Run, stem: str, path: Path, *, flagged: bool) -> dict[str, Any]:
         content = _content(path)
-        name = self._name(f"{prefix}{_safe(stem, 'picture', 60)}", path.suffix)
+        name = self._name(stem, path.suffix)
         told = {
             "file": name,
             "sha256": None if content is None else hashlib.sha256(content).hexdigest(),
@@ -143,7 +147,7 @@ class _Packer:
             return told | {
                 "left_out": "flagged" if flagged else "gone" if content is None else "running"
             }
-        self.pack.writestr(ZipInfo(name, run.started_at.timetuple()[:6]), content)
+        self.pack.writestr(ZipInfo(name, _zip_time(run.started_at)), content)
         return told
 
     def _name(self, stem: str, ending: str = "") -> str:
@@ -153,6 +157,26 @@ class _Packer:
         name = next(name for name in tries if name.lower() not in self.taken)
         self.taken.add(name.lower())
         return name
+
+
+def _stem(run: Run) -> str:
+    """The name of a run: its time, and its prompt's first words; in a batch, where all have one
+    prompt, the name of the picture that was edited."""
+    about = _input_stem(run) if run.batch else _safe(run.prompt, "edit", 40)
+    return f"{run.started_at:%H%M%S}-{about}"
+
+
+def _input_stem(run: Run) -> str:
+    return _safe(run.pictures[0].stem if run.pictures else "", "picture", 60)
+
+
+def _zip_time(moment: datetime) -> tuple[int, int, int, int, int, int]:
+    """A ZIP counts years in seven bits, from 1980 on: a clock that is wrong must not break it."""
+    if moment.year < 1980:
+        return 1980, 1, 1, 0, 0, 0
+    if moment.year > 2107:
+        return 2107, 12, 31, 23, 59, 58
+    return moment.year, moment.month, moment.day, moment.hour, moment.minute, moment.second
 
 
 def _safe(name: str, otherwise: str, most: int) -> str:

@@ -9,6 +9,7 @@ import time
 import uuid
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from functools import wraps
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec
@@ -40,17 +41,19 @@ P = ParamSpec("P")
 Handler = Callable[Concatenate["Handlers", P], Awaitable[Streamed]]
 
 
-def asked(files: Files, prompt: str, sync_mode: bool, base64_output: bool) -> Edit:
+def asked(files: Files, prompt: str, sync_mode: bool, base64_output: bool, *, model: str) -> Edit:
     """The edit that the fields say. Raises `InvalidEdit`."""
     images = tuple(Path(path) for path, _ in files or [])
-    return Edit(prompt, images, sync_mode=sync_mode, base64_output=base64_output)
+    return Edit(prompt, images, sync_mode=sync_mode, base64_output=base64_output, model=model)
 
 
-def asked_of_each(files: Files, prompt: str, sync_mode: bool, base64_output: bool) -> list[Edit]:
+def asked_of_each(
+    files: Files, prompt: str, sync_mode: bool, base64_output: bool, *, model: str
+) -> list[Edit]:
     """An edit for each picture. Raises `InvalidEdit`."""
     if len(files or []) > MOST:
         raise InvalidEdit(f"{words.TOO_MANY_EACH}.", field="images")
-    return [asked([file], prompt, sync_mode, base64_output) for file in files or []]
+    return [asked([file], prompt, sync_mode, base64_output, model=model) for file in files or []]
 
 
 def counted(variants: object) -> int:
@@ -144,7 +147,7 @@ class Handlers:
         variants: str,
         each: bool,
         key: str | None,
-        price: float,
+        price: float | None,
         who: str | None,
         current: str | None,
         revealed: set[str],
@@ -154,9 +157,10 @@ class Handlers:
         """Edit was pressed."""
         batch = each and len(files or []) > 1
         if batch:
-            edits = asked_of_each(files, text, sync, base64)
+            edits = asked_of_each(files, text, sync, base64, model=self._account.model)
         else:
-            edits = [asked(files, text, sync, base64)] * counted(variants)
+            edit = asked(files, text, sync, base64, model=self._account.model)
+            edits = [edit] * counted(variants)
         client = self._client_of(key)
         who = known(who, request)
         page = request.session_hash, who
@@ -208,7 +212,7 @@ class Handlers:
         self,
         current: str | None,
         key: str | None,
-        price: float,
+        price: float | None,
         who: str | None,
         revealed: set[str],
         event: gr.EventData,
@@ -265,7 +269,7 @@ class Handlers:
         run: Run,
         event: gr.EventData,
         key: str | None,
-        price: float,
+        price: float | None,
         revealed: set[str],
         request: gr.Request,
     ) -> Streamed:
@@ -278,7 +282,8 @@ class Handlers:
         is_sent = event.do == "resend" and run.is_over and run.edit is not None
         if is_sent and run.edit and not self._is_double_click(run.edit, page):
             usd = self._price(client, price)
-            runs = await self._begin([run.edit], who, event.press, client=client, price_usd=usd)
+            edit = replace(run.edit, model=self._account.model)  # See `Runner`.
+            runs = await self._begin([edit], who, event.press, client=client, price_usd=usd)
         if not runs:
             return nothing()
         return self._views.look(runs, page, revealed, older=older)
@@ -288,7 +293,7 @@ class Handlers:
         runs: list[Run],
         event: gr.EventData,
         key: str | None,
-        price: float,
+        price: float | None,
         revealed: set[str],
         request: gr.Request,
     ) -> Streamed:
@@ -306,7 +311,8 @@ class Handlers:
         client = self._payer(key, runs)
         if event.do == "resume":
             for run in runs:
-                await self._runner.resume(run.id, who, client)
+                usd = self._price(client if run.own_key else None, price)
+                await self._runner.resume(run.id, who, client, usd)
         else:
             free, sent = problems.to_repeat(runs)
             usd, press = self._price(client, price), press_id(event.press)
@@ -332,7 +338,7 @@ class Handlers:
         example = EXAMPLES[index]
         return await copies([PHOTOS / name for name in example.photos]), example.prompt
 
-    def _price(self, client: AsyncClient | None, price: float) -> float:
+    def _price(self, client: AsyncClient | None, price: float | None) -> float | None:
         """What the page showed holds for a visitor's own account; of ours we know it."""
         return price if client else self._account.price_usd
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from wavespeed import MODEL, Prediction
+from wavespeed import Prediction
 
 CLOCKS = timedelta(seconds=5)
 """How far the service's clock may be from ours."""
@@ -14,13 +14,17 @@ LONGEST_SUBMISSION = timedelta(seconds=120)
 
 
 def fitting(
-    found: Iterable[Prediction], known: set[str], window: tuple[datetime, datetime]
+    found: Iterable[Prediction],
+    known: set[str],
+    window: tuple[datetime, datetime],
+    model: str,
 ) -> list[Prediction]:
-    """The tasks that can be it: of our model, created in the window, and of no known run."""
+    """The tasks that can be it: of the model that the run asked (the list was asked for its tasks
+    alone, so that one which names none counts), created in the window, and of no known run."""
     return [
         task
         for task in found
-        if task.model == MODEL
+        if task.model in (model, "")
         and task.id not in known
         and task.created_at is not None
         and window[0] <= task.created_at <= window[1]

@@ -115,7 +115,7 @@ def _with_recipe(content: bytes, run: Run, nsfw: bool | None) -> tuple[bytes, Im
     assert run.prediction is not None
     task, inputs = run.prediction, tuple(sha256(path) for path in run.pictures)
     made_at = task.created_at or run.started_at
-    written = write(content, Recipe(run.prompt, task.model, task.id, made_at, inputs, nsfw=nsfw))
+    written = write(content, Recipe(run.prompt, run.model, task.id, made_at, inputs, nsfw=nsfw))
     try:
         return written, *_checked(written)
     except Unsaved:

@@ -8,16 +8,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
-from wavespeed import MAX_IMAGES, MODEL, byte_count
+from wavespeed import MAX_IMAGES, byte_count
 
 from . import captions, problems, words
 from .batch import MOST, is_batch, progress
 from .examples import EXAMPLES
 from .markup import PHOTOS, address, asset, draw
 from .previews import Seen, Sent, look
-from .run import STEPS, Result, Run, Step
+from .run import STEPS, Result, Run, Step, total
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +145,7 @@ def results(
     pending: Sequence[Card],
     requests: Sequence[Mapping[str, str]],
     *,
+    offers: Mapping[str, float | None] = MappingProxyType({}),
     beside: int = 0,
     hides: bool,
 ) -> str:
@@ -152,13 +154,14 @@ def results(
     A covered picture is a blurred thumbnail: its own bytes, and its address, don't reach the
     browser; with `hides` nor does anything ask to. `pending` stands in the place of each result
     until it is there: an older one, or the thumbnail of what is edited; with one alone, its
-    group has `beside` of them.
+    group has `beside` of them. `offers` says of each run by its id what it costs to send it anew.
     """
     tiles = [
         {
             "run": run,
             "problem": problems.problem(run) if run.error else None,
-            "actions": problems.actions(run),
+            "actions": problems.actions(run, offers.get(run.id)),
+            "offer": offers.get(run.id),
             "items": [_item(run, shot) for shot in of_run],
             "times": _times(run) if run.is_over else [],
             "request": request,
@@ -196,9 +199,15 @@ def _ratio(result: Result, before: Sent | None) -> float:
     return max(ratio, before.width / before.height) if before else ratio
 
 
-def batch(runs: Sequence[Run], shots: Mapping[str, Card], pack: Path | None) -> str:
-    """The pictures of a batch, small, each with its state; what can be done about the rest; and
-    `pack`, the archive, where one was just asked for."""
+def batch(
+    runs: Sequence[Run],
+    shots: Mapping[str, Card],
+    pack: Path | None,
+    offers: Mapping[str, float | None] = MappingProxyType({}),
+) -> str:
+    """The pictures of a batch, small, each with its state; what can be done about the rest, which
+    costs what the `offers` say of each run; and `pack`, the archive, where one was just asked
+    for."""
     tiles = []
     for run in runs:
         card = shots.get(run.id, Card(None, False, ""))
@@ -214,18 +223,19 @@ def batch(runs: Sequence[Run], shots: Mapping[str, Card], pack: Path | None) -> 
         )
         for one, all_ in told.items()
     ]
-    return draw("batch", tiles=tiles, offers=_offers(runs), pack=packed, problems_told=said)
+    return draw("batch", tiles=tiles, offers=_offers(runs, offers), pack=packed, problems_told=said)
 
 
-def _offers(runs: Sequence[Run]) -> list[tuple[str, str]]:
+def _offers(runs: Sequence[Run], prices: Mapping[str, float | None]) -> list[tuple[str, str]]:
     """What can be done with a batch, as (action, label)."""
     stopped = [run for run in runs if run.state == "stopped"]
     free, sent = problems.to_repeat(runs)
     offers = []
     if stopped:
-        offers.append(("resume", words.go_on(len(stopped), sum(r.price_usd for r in stopped))))
+        usd = total(prices.get(run.id) for run in stopped)
+        offers.append(("resume", words.go_on(len(stopped), usd)))
     if free or sent:
-        usd = sum(run.price_usd for run in sent)
+        usd = total(prices.get(run.id) for run in sent)
         offers.append(("repeat", words.once_more(len(free) + len(sent), usd)))
     if any(run.results for run in runs) and all(run.is_over for run in runs):
         offers.append(("pack", words.ALL_FILES))
@@ -293,7 +303,7 @@ def request(run: Run, api_url: str) -> dict[str, str]:
     body: dict[str, Any] = {"prompt": run.prompt, "images": list(run.urls)}
     body |= {"enable_sync_mode": run.edit.sync_mode}
     body |= {"enable_base64_output": run.edit.base64_output}
-    url = f"{api_url}/api/v3/{MODEL}"
+    url = f"{api_url}/api/v3/{run.edit.model}"
     curl = (
         f"curl {shlex.quote(url)} \\\n"
         '  -H "Authorization: Bearer $WAVESPEED_API_KEY" \\\n'

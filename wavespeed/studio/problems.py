@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from wavespeed import (
+    PRICE_USD,
     AmbiguousSubmit,
     BadKey,
     EditFailed,
     EditOverdue,
     InactiveKey,
     InvalidEdit,
+    ModelNotFound,
     Moderated,
     NoCredit,
     NotAllowed,
@@ -23,7 +25,7 @@ from wavespeed import (
     WaveSpeedError,
 )
 
-from .errors import Interrupted, KeyNeeded, NoPicture, Overspent, Unsaved, Unwritten
+from .errors import Interrupted, KeyNeeded, NoPicture, Overspent, Unpriced, Unsaved, Unwritten
 from .run import Run, Trouble
 from .words import (
     CHANGE_IT,
@@ -36,6 +38,7 @@ from .words import (
     REFUND,
     UNKNOWN_SPENT,
     dollars,
+    priced,
 )
 
 
@@ -92,6 +95,11 @@ _SENTENCES: dict[type[WaveSpeedError], tuple[str, str]] = {
         "A key becomes active with the account's first top-up at wavespeed.ai.",
     ),
     NotAllowed: ("This WaveSpeed account may not do this.", "Ask WaveSpeed's support."),
+    ModelNotFound: (
+        "",
+        "The setting WAVESPEED_MODEL names the model: whoever runs this page can change it to one"
+        f" that is listed at wavespeed.ai/models. {KEPT}",
+    ),
     RateLimited: (
         "The account is over its rate; WaveSpeed asks for a longer pause.",
         f"Try again later. {KEPT}",
@@ -107,6 +115,7 @@ _SENTENCES: dict[type[WaveSpeedError], tuple[str, str]] = {
         "Try again; if it comes back, report the details.",
     ),
     Overspent: ("", f"Come back then. {KEPT}"),
+    Unpriced: ("", f"Try again in a minute. {KEPT}"),
     KeyNeeded: ("", ""),
     Interrupted: ("", "Press Edit to send it now."),
     Unsaved: ("", "Make room on the disk, then fetch it again; that costs nothing."),
@@ -131,6 +140,8 @@ def _money(run: Run, trouble: Trouble) -> str:
         return NOTHING_SPENT
     if trouble.spent == "unknown":
         return UNKNOWN_SPENT
+    if run.price_usd is None:
+        return "The edit was accepted; what it costs is not known here."
     return f"The edit was accepted and costs {dollars(run.price_usd)}."
 
 
@@ -150,15 +161,17 @@ def _details(run: Run, trouble: Trouble) -> str:
     return "\n".join(part for part in parts if part)
 
 
-def actions(run: Run) -> list[tuple[str, str]]:
-    """What can be done about a run that did not end well, as (action, label)."""
+def actions(run: Run, offer: float | None = PRICE_USD) -> list[tuple[str, str]]:
+    """What can be done about a run that did not end well, as (action, label); `offer` is what it
+    costs to send it once more."""
     if run.state == "unknown":
-        send = f"Send again (may cost another {dollars(run.price_usd)})"
+        another = "its price again" if offer is None else f"another {dollars(offer)}"
+        send = f"Send again (may cost {another})"
         # One with an id is there for certain, and only its key is missing.
         return [("again", LOOK_AGAIN)] + ([] if run.prediction else [("resend", send)])
     if run.state == "done" or not run.is_over or run.edit is None:
         return []
-    retry = [("resend", f"Try again {dollars(run.price_usd)}")]
+    retry = [("resend", priced("Try again", offer))]
     if run.error is None or run.prediction is None or run.error.spent == "no":
         # What can't be sent as it is has to be changed first.
         return [] if run.error and run.error.kind == InvalidEdit.__name__ else retry

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, assert_never
 
 from wavespeed import (
-    MODEL,
     PRICE_USD,
     Changes,
     Completed,
@@ -168,8 +168,8 @@ class Run:
     """It runs under a key of the visitor's, which nothing remembers."""
     account: str = ""
     """Who was asked and pays: the service by its address, or `VISITORS`."""
-    price_usd: float = PRICE_USD
-    """What the edit costs, as it was shown before it began."""
+    price_usd: float | None = PRICE_USD
+    """What the edit costs, as it was shown before it began; None where nobody knew."""
     press: str = ""
     """The id of the press that began it, made in the browser: one press begins its edits once."""
     group: str = ""
@@ -221,8 +221,16 @@ class Run:
         return tuple(image for image in images if isinstance(image, Path))
 
     @property
-    def cost_usd(self) -> float:
-        """What it costs unless the service refunds it; nothing for what was only fetched."""
+    def model(self) -> str:
+        """The model that makes it: as the service says, else the one that was asked; empty where
+        nobody knows."""
+        told = self.prediction.model if self.prediction else ""
+        return told or (self.edit.model if self.edit else "")
+
+    @property
+    def cost_usd(self) -> float | None:
+        """What it costs unless the service refunds it, None where nobody knows; nothing for what
+        was only fetched."""
         return self.price_usd if self.edit and self.spent != "no" else 0.0
 
     def after(self, event: RunEvent) -> Run:  # noqa: C901 - flat: a line or two an event
@@ -316,7 +324,7 @@ def details(run: Run) -> dict[str, Any]:
     prediction, timings = run.prediction, run.timings
     return {
         "id": prediction.id if prediction else None,
-        "model": prediction.model if prediction else MODEL,
+        "model": run.model or None,
         "status": prediction.status if prediction else None,
         "created_at": prediction.created_at.isoformat()
         if prediction and prediction.created_at
@@ -337,6 +345,12 @@ def details(run: Run) -> dict[str, Any]:
         },
         "cost_usd": run.cost_usd if run.state == "done" else None,
     }
+
+
+def total(usd: Iterable[float | None]) -> float | None:
+    """The sum, or None where a part of it is not known."""
+    known = list(usd)
+    return None if None in known else sum(price for price in known if price is not None)
 
 
 def _between(start: float | None, end: float | None) -> float | None:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from wavespeed import PRICE_USD, AsyncClient, Edit, Prediction, WaveSpeedError
+from wavespeed import MODEL, PRICE_USD, AsyncClient, Edit, Prediction, WaveSpeedError
 
 from .board import Board
 from .driver import Driver, Limits, age, is_lost, is_under_way
@@ -42,12 +42,19 @@ class Runner:
         folder: Path,
         limits: Limits | None = None,
         service: str = "",
+        model: str = MODEL,
     ) -> None:
-        """`service` names whom the client asks: what one service was given, another never gets."""
+        """`service` names whom the client asks: what one service was given, another never gets.
+
+        `model` is the one that is asked. What is sent anew is sent to it, whichever model a run
+        asked before: an old run must not reach a model that the owner has left, or one that costs
+        more than what the button said. What was sent is looked for under its own.
+        """
         self._client = client
         self._store = store
         self._files = Files(folder)
         self._service = service
+        self._model = model
         self._board = Board()
         limits = limits or Limits()
         self.parallel = limits.parallel
@@ -68,12 +75,12 @@ class Runner:
         edit: Edit,
         visitor: str,
         client: AsyncClient | None = None,
-        price_usd: float = PRICE_USD,
+        price_usd: float | None = PRICE_USD,
     ) -> Run:
         """Starts the edit and returns at once; the run goes on whoever watches.
 
         A `client` with the visitor's own key is used for this run alone. `price_usd` is what the
-        visitor was told that it costs.
+        visitor was told that it costs, None where nobody knew.
         """
         return self.start_group([edit], visitor, client, price_usd)[0]
 
@@ -82,7 +89,7 @@ class Runner:
         edits: Sequence[Edit],
         visitor: str,
         client: AsyncClient | None = None,
-        price_usd: float = PRICE_USD,
+        price_usd: float | None = PRICE_USD,
         *,
         batch: bool = False,
         press: str = "",
@@ -164,7 +171,13 @@ class Runner:
         self._spawn(replace(run, state="running"), asking)
         return True
 
-    async def resume(self, run_id: str, visitor: str, client: AsyncClient | None = None) -> None:
+    async def resume(
+        self,
+        run_id: str,
+        visitor: str,
+        client: AsyncClient | None = None,
+        price_usd: float | None = PRICE_USD,
+    ) -> None:
         """Goes on with a run that was stopped before anything was sent, under the key it had: the
         visitor's own has to be there again."""
         run = await self.get(run_id, visitor)
@@ -174,10 +187,11 @@ class Runner:
             return
         own = client if run.own_key else self._client
         if own is not None and run.account in (VISITORS, self._service):
-            self._spawn(replace(run, state="running"), own)
+            edit = replace(run.edit, model=self._model)
+            self._spawn(replace(run, state="running", edit=edit, price_usd=price_usd), own)
 
     def repeat(
-        self, run: Run, client: AsyncClient | None, price_usd: float, press: str = ""
+        self, run: Run, client: AsyncClient | None, price_usd: float | None, press: str = ""
     ) -> None:
         """Sends the edit of a run once more, in the same place of its group; but one that stands
         there by now was sent by another press."""
@@ -188,7 +202,7 @@ class Runner:
         ):
             return
         again = replace(
-            self._new(run.visitor, run.edit, client),
+            self._new(run.visitor, replace(run.edit, model=self._model), client),
             group=run.group,
             number=run.number,
             batch=run.batch,
@@ -247,6 +261,9 @@ class Runner:
                 if not unsent:
                     continue
                 error = Interrupted("The server was restarted with another service.")
+            elif unsent and run.model != self._model:
+                # Neither to the model that the owner has left, nor to one at another price.
+                error = Interrupted("The server was restarted with another model.")
             elif unsent and datetime.now(UTC) - heard[run.group] > STALE:
                 error = Interrupted("The server was restarted before this was sent.")
             if error is None:

@@ -13,7 +13,7 @@ from typing import Any, TypeVar, cast
 from urllib.parse import unquote, urlsplit
 
 import gradio as gr
-from gradio.utils import get_upload_folder, is_in_or_equal
+from gradio.utils import get_function_description, get_upload_folder, is_in_or_equal
 
 from wavespeed import MAX_IMAGES, Edit, InvalidEdit, WaveSpeedError
 from wavespeed.images import MAX_FILE_BYTES
@@ -57,7 +57,7 @@ class Scripts:
         base64_output: bool = False,
         request: gr.Request | None = None,
     ) -> tuple[list[gr.FileData], dict[str, Any]]:
-        """Edits a picture as the prompt says, with the model openai/gpt-image-1-mini/edit.
+        """Edits a picture as the prompt says.
 
         Parameters:
             images: 1 to 4 picture files; the first is edited, the others are references.
@@ -105,11 +105,10 @@ class Scripts:
     async def edit_picture(
         self, images: list[str], prompt: str, request: gr.Request | None = None
     ) -> tuple[gr.FileData, str]:
-        """Edits a picture as the prompt says, with the image model openai/gpt-image-1-mini/edit.
-        Takes about 10 to 60 seconds, and costs some 0.02 USD once it is accepted. An error says
-        whether it cost money; never repeat a call whose error says that this is not known. The
-        first picture is edited, the others are references, which the prompt can name "image 2",
-        "image 3" and "image 4".
+        """Edits a picture as the prompt says. Takes about 10 to 60 seconds, and costs money once it
+        is accepted. An error says whether it did; never repeat a call whose error says that this is
+        not known. The first picture is edited, the others are references, which the prompt can name
+        "image 2", "image 3" and "image 4".
 
         Parameters:
             images: 1 to 4 pictures: https addresses, or data: URIs in base64.
@@ -122,6 +121,15 @@ class Scripts:
         files, about = await to_the_end(self._runner, run)
         return files[0], json.dumps(about)
 
+    def description(self, endpoint: Callable[..., Any]) -> str:
+        """What its docstring says of an endpoint, and which model it asks at what price, which only
+        the settings and the service know."""
+        about, _, returns = get_function_description(endpoint)
+        price = self._account.price_usd
+        costs = "cost_usd says what it took" if price is None else f"some {price:g} USD an edit"
+        said = f"{about} The model is {self._account.model}, {costs}."
+        return f"{said} Returns: {', '.join(returns)}" if returns else said
+
     async def _begin(
         self, images: object, prompt: str, sync: bool, base64: bool, request: gr.Request | None
     ) -> Run:
@@ -132,7 +140,8 @@ class Scripts:
             if len(images) > MAX_IMAGES:
                 images = ["https://"] * len(images)  # How many there are is all that is said.
             files = [await asyncio.to_thread(received, image) for image in images]
-            wanted = Edit(prompt, tuple(files), sync_mode=sync, base64_output=base64)
+            model = self._account.model
+            wanted = Edit(prompt, tuple(files), sync_mode=sync, base64_output=base64, model=model)
             client = self._client_of(request.headers.get(KEY_HEADER, "") if request else "")
         except InvalidEdit as error:
             message = f"{error} {words.NOTHING_SPENT} {words.CHANGE_IT}"

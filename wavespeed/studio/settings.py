@@ -11,12 +11,16 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from wavespeed import BASE_URL
+from wavespeed import BASE_URL, MODEL, is_model_id
 
 LEVELS = ("debug", "info", "warning", "error")
 Nsfw = Literal["blur", "hide", "show"]
 NSFW: dict[str, Nsfw] = {"blur": "blur", "hide": "hide", "show": "show"}
 LOCAL = {"127.0.0.1", "localhost", "::1"}
+
+
+SECRETS = ("WAVESPEED_API_KEY", "WAVESPEED_AUTH")
+"""Settings that must not stand where others can read them."""
 
 
 class BadSetting(Exception):
@@ -30,6 +34,8 @@ class Settings:
 
     api_key: str | None = field(default=None, repr=False)
     base_url: str = BASE_URL
+    model: str = MODEL
+    """The service's id of the model that is asked."""
     data_dir: Path = Path("data")
     keep_days: float | None = None
     deadline: float = 600.0
@@ -59,6 +65,7 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
     return Settings(
         api_key=value("WAVESPEED_API_KEY") or None,
         base_url=_url("WAVESPEED_BASE_URL", value("WAVESPEED_BASE_URL", BASE_URL)),
+        model=_model("WAVESPEED_MODEL", value("WAVESPEED_MODEL", MODEL)),
         data_dir=Path(value("WAVESPEED_DATA_DIR") or _data_dir(in_space=bool(space))),
         keep_days=_limit("WAVESPEED_KEEP_DAYS", value("WAVESPEED_KEEP_DAYS")),
         deadline=_number("WAVESPEED_DEADLINE_S", value("WAVESPEED_DEADLINE_S", "600"), least=1),
@@ -81,6 +88,21 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
     )
 
 
+def warning_of_a_space(environment: Mapping[str, str]) -> str:
+    """What the owner of a Space is told about the secrets among its settings; empty elsewhere, or
+    where there are none. A Space hands its secrets and its variables to the program alike, as
+    variables of the environment, so that it can't be told from here which they are."""
+    names = [name for name in SECRETS if environment.get(name, "").strip()]
+    if not names or not environment.get("SPACE_ID", "").strip():
+        return ""
+    what, where = ("has", "a secret") if len(names) == 1 else ("have", "secrets")
+    return (
+        f"{' and '.join(names)} {what} to be {where} of this Space, not among its variables: anyone"
+        " can read those, and a duplicate of the Space copies them. See Settings, Variables and"
+        " secrets; what was a variable is to be replaced, not only moved."
+    )
+
+
 def _url(name: str, text: str) -> str:
     try:
         parts = urlsplit(text)
@@ -95,6 +117,12 @@ def _url(name: str, text: str) -> str:
     if parts.scheme == "http" and host not in LOCAL:
         raise BadSetting(f"{name} has to begin with https://, since the key is sent there.")
     return text.rstrip("/")
+
+
+def _model(name: str, text: str) -> str:
+    if not is_model_id(text):
+        raise BadSetting(f"{name} has to be the id of a model, like {MODEL}.")
+    return text
 
 
 def _port(name: str, text: str) -> int:

@@ -13,7 +13,7 @@ from PIL import Image
 from wavespeed import InvalidEdit, prepare
 
 from . import markup, words
-from .run import Result, Run, details
+from .run import Result, Run, total
 
 SHEET_BYTES = 11_000_000
 """What the pictures of a sheet share: many a mail takes no more than 20 MB."""
@@ -71,9 +71,9 @@ def draw(
     return markup.draw(
         "sheet",
         pairs=pairs,
-        cost=sum(pair.run.cost_usd for pair in pairs),
+        cost=total(pair.run.cost_usd for pair in pairs),
         days=_days([pair.run for pair in pairs]),
-        models=sorted({details(pair.run)["model"] for pair in pairs}),
+        models=sorted({pair.run.model for pair in pairs} - {""}),
         flagged=sum(len(run.results) - len(wanted[run.id]) for run in done),
         gone=gone,
     )

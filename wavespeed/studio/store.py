@@ -16,7 +16,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from .errors import Overspent
+from .errors import Overspent, Unpriced
 from .run import Run
 
 _SCHEMA = """
@@ -50,6 +50,9 @@ _ADDED = {
 _JSON = TypeAdapter(Run)
 NEAR = timedelta(minutes=20)
 """Longer than a submission takes from the run's start, waits for a rate limit included."""
+UNKNOWN_COST = 1e-9
+"""USD of an edit whose price nobody knows: more than nothing, so that it counts as one that was
+paid for, and too little to show in any sum."""
 SESSION_GAP = 1800.0
 """Seconds."""
 StoreError = sqlite3.Error
@@ -96,17 +99,20 @@ class Store:
         """Writes down that the run is about to cost money, if the day's limits allow it.
 
         Looking and writing are one step, so that neither two requests at once nor a restart get
-        around a limit. Raises `Overspent`; then nothing was changed.
+        around a limit. Raises `Overspent`, and `Unpriced` where there is a budget and no price to
+        count; then nothing was changed.
         """
         day = f"{now.astimezone(UTC):%Y-%m-%d}"
         midnight = datetime.fromisoformat(day).replace(tzinfo=UTC) + timedelta(days=1)
         with self._writing() as cursor:
             if run.own_key:
                 budget_usd = visitor_edits = None  # The limits guard the owner's money.
+            if budget_usd is not None and run.price_usd is None:
+                raise Unpriced(run.model)
             others = "FROM runs WHERE day = ? AND account = ? AND cost_usd > 0 AND id != ?"
             which = (day, run.account, run.id)
             spent = _one(cursor, f"SELECT total(cost_usd) {others}", *which)
-            if budget_usd is not None and spent + run.price_usd > budget_usd + 1e-9:
+            if budget_usd is not None and spent + (run.price_usd or 0.0) > budget_usd + 1e-9:
                 raise Overspent("budget", midnight)
             edits = _one(cursor, f"SELECT count(*) {others} AND visitor = ?", *which, run.visitor)
             if visitor_edits is not None and edits >= visitor_edits:
@@ -233,7 +239,7 @@ class Store:
                 run.is_over,
                 run.prediction.id if run.prediction else None,
                 day,
-                run.cost_usd,
+                UNKNOWN_COST if run.cost_usd is None else run.cost_usd,
                 run.account,
                 run.group,
                 run.press,

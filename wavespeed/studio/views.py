@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Awaitable, Sequence, Set
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence, Set
 from contextlib import aclosing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,6 +26,7 @@ Shown = tuple[Any, ...]
 """What the page shows of an edit, in the order of `shown` in `build`."""
 OpenPage = tuple[str | None, str]
 """Gradio's id of an open page, and its visitor: one alone could be another's."""
+Offer = Callable[[Run], float | None]
 Streamed = Shown | AsyncGenerator[Shown]
 """One view, or how things change."""
 T = TypeVar("T")
@@ -44,12 +45,14 @@ VERSIONS = 12
 
 class Views:
     """The page over the runs of a runner; `nsfw` says what becomes of flagged pictures, `api_url`
-    where edits are sent, under the server's key and under visitors' own."""
+    where edits are sent, under the server's key and under visitors' own, `offer` what it costs to
+    send a run's edit once more."""
 
-    def __init__(self, runner: Runner, nsfw: Nsfw, api_url: tuple[str, str]) -> None:
+    def __init__(self, runner: Runner, nsfw: Nsfw, api_url: tuple[str, str], offer: Offer) -> None:
         self._runner = runner
         self.nsfw: Nsfw = nsfw
         self._api_url = api_url
+        self._offer = offer
         self._left: dict[OpenPage, asyncio.Event] = {}
 
     def is_covered(self, run: Run, index: int, revealed: Set[str] = frozenset()) -> bool:
@@ -119,7 +122,7 @@ class Views:
         """The pictures of runs, or their errors, or an invitation; of a batch with its archive."""
         if is_batch(runs):
             cards = await asyncio.to_thread(self._cards, runs, tried)
-            return pieces.batch(runs, cards, pack)
+            return pieces.batch(runs, cards, pack, self._offers(runs))
         versions = await self._versions(runs[0]) if runs else []
         line = await self._versions(tip) if tip else versions
         alone = len(runs) == 1 and runs[0].is_over
@@ -140,7 +143,19 @@ class Views:
         pending = [self._pending(run, revealed, older[run.number :] or older) for run in runs]
         hides = self.nsfw == "hide"
         requests = [pieces.request(run, self._api_url[run.own_key]) for run in runs]
-        return pieces.results(runs, shots, strip, pending, requests, beside=beside, hides=hides)
+        return pieces.results(
+            runs,
+            shots,
+            strip,
+            pending,
+            requests,
+            offers=self._offers(runs),
+            beside=beside,
+            hides=hides,
+        )
+
+    def _offers(self, runs: Sequence[Run]) -> dict[str, float | None]:
+        return {run.id: self._offer(run) for run in runs}
 
     def _pending(self, run: Run, revealed: Set[str], older: Sequence[Run]) -> pieces.Card:
         """What stands in the place of a result until it is there: an older one, else the picture

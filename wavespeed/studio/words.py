@@ -20,7 +20,7 @@ from wavespeed import (
 )
 
 from .batch import Progress
-from .run import Result, Run, Step, Timings, Trouble
+from .run import Result, Run, Step, Timings, Trouble, total
 
 TITLE = "Image edit"
 SANDBOX = "Sandbox: simple filters, not the model"
@@ -63,7 +63,7 @@ BEFORE, AFTER = "Before", "After"
 COMPARE = "Compare with the picture before: arrow keys, or hold B"
 FULL_SCREEN, CLOSE, PREVIOUS, NEXT = "Full screen", "Close", "Previous result", "Next result"
 COPY_LINK, VERSIONS, TOTAL = "Copy link", "Versions so far", "Total"
-PREDICTION, ASKED, GOT = "Prediction", "Asked", "Got"
+PREDICTION, ASKED, GOT, MODEL = "Prediction", "Asked", "Got", "Model"
 GONE = "Its file is no longer on this server."
 HIDDEN = "This page does not show flagged results."
 HEARD, AGO, SO_FAR = "Last heard of it", "ago", "so far"
@@ -76,6 +76,7 @@ FETCH, FETCH_ID, FETCH_BUTTON = "Fetch a result by its id", "Prediction id", "Fe
 FETCH_INFO = "Any result of this account, also one made elsewhere; WaveSpeed keeps them for 7 days."
 RESTORE = "Use its prompt and pictures"
 CHANGE_IT = "Change it, then send it again."
+PRICE_UNKNOWN = "price not known"
 UNKNOWN_SPENT = "It is not known whether this was billed."
 REFUND = "WaveSpeed refunds failed runs within 3 hours."
 STEP_NAMES: dict[Step, str] = {
@@ -87,10 +88,18 @@ STEP_NAMES: dict[Step, str] = {
 }
 
 
-def dollars(usd: float) -> str:
-    """ "$0.02", "$1,250.00", "$0.018": more than two decimals only where they say something."""
+def dollars(usd: float | None) -> str:
+    """ "$0.02", "$1,250.00", "$0.018": more than two decimals only where they say something; and
+    None is a price that nobody knows."""
+    if usd is None:
+        return PRICE_UNKNOWN
     text = f"{usd:,.4f}".rstrip("0")
     return f"${text}{'0' * max(0, 2 - len(text.partition('.')[2]))}"
+
+
+def priced(label: str, usd: float | None, space: str = " ") -> str:
+    """A button and what it costs: "Again $0.02"."""
+    return f"{label} ({PRICE_UNKNOWN})" if usd is None else f"{label}{space}{dollars(usd)}"
 
 
 def seconds(value: float) -> str:
@@ -137,9 +146,9 @@ def times(timings: Timings) -> list[tuple[str, str, float]]:
     return [(kind, name, value) for kind, name, value in names if value is not None]
 
 
-def again(price_usd: float) -> str:
+def again(price_usd: float | None) -> str:
     """The button that sends the same edit once more."""
-    return f"Again {dollars(price_usd)}"
+    return priced("Again", price_usd)
 
 
 def variant(number: int) -> str:
@@ -195,15 +204,15 @@ def of_batch(how: Progress) -> str:
     return f"{told}. About {about} left. You may close this page; they go on."
 
 
-def go_on(count: int, usd: float) -> str:
+def go_on(count: int, usd: float | None) -> str:
     """The button that resumes a batch."""
-    return f"Go on with the other {count}  {dollars(usd)}"
+    return priced(f"Go on with the other {count}", usd, "  ")
 
 
-def once_more(count: int, usd: float) -> str:
+def once_more(count: int, usd: float | None) -> str:
     """The button that tries failed edits of a batch again."""
     what = "the one that failed" if count == 1 else f"the {count} that failed"
-    return f"Try {what} again  {dollars(usd) if usd else 'for nothing'}"
+    return f"Try {what} again  for nothing" if usd == 0 else priced(f"Try {what} again", usd, "  ")
 
 
 def all_of_it(count: int) -> str:
@@ -252,7 +261,9 @@ def spent(runs: Sequence[Run]) -> str:
     done = [run for run in runs if run.state == "done"]
     if not done or not all(run.is_over for run in runs):
         return ""
-    usd = sum(run.cost_usd for run in done)
+    usd = total(run.cost_usd for run in done)
+    if usd is None:
+        return "What was spent is not known here."
     return f"{dollars(usd)} was spent." if usd else "That cost nothing."
 
 
@@ -268,7 +279,7 @@ def today(spent: float) -> str:
 
 
 def session(edits: int, spent: float) -> str:
-    """What a visitor's session came to."""
+    """What a visitor's session came to, as far as the prices are known."""
     return f"This session: {edits} edit{'s' * (edits != 1)}, {dollars(spent)}"
 
 

@@ -35,6 +35,9 @@
       delete link.dataset.now;
       link.click();  // It was asked for a moment ago, by the button that made it.
     }
+    // A password field is offered to the browser's store of logins, and filled from it; "off" and
+    // "new-password" don't keep Chromium from it, but this says that it is none. Gradio sets no such thing.
+    for (const box of all("#api-key input:not([autocomplete=one-time-code])")) box.autocomplete = "one-time-code";
     if (/Mac|iP(hone|ad)/.test(navigator.platform)) for (const key of all("#keys kbd:first-child")) key.textContent = "⌘";
     const steps = one("#status .ws-steps");
     // Stop takes the place of Edit, for the keyboard too, once it can be pressed.
