@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
@@ -21,6 +22,9 @@ from wavespeed.sandbox import Sandbox, serve
 __all__ = ["PHOTOS"]
 KEY = "ws-secret-key-0123456789"
 
+# How long an example takes says how busy the machine is.
+settings.register_profile("steady", deadline=None)
+settings.load_profile("steady")
 # What a person would wait for on a machine that is busy with other tests too.
 expect.set_options(timeout=30_000)
 
@@ -92,19 +96,19 @@ AppWith = Callable[..., App]
 
 @pytest.fixture(scope="session")
 def app_with(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppWith]:
-    """`app_with(service, **settings)`: the page over a service, or over its own sandbox where that
+    """`app_with(service, **variables)`: the page over a service, or over its own sandbox where that
     is None. A start costs seconds: each combination is started once, and shared by all tests that
     want it, each of which comes as a visitor of its own. What restarts, kills or fills the page
     takes one for itself instead, with `served`."""
     apps: dict[object, App] = {}
     with ExitStack() as stack:
 
-        def app_with(service: Service | None = None, **settings: str) -> App:
-            wanted = service, frozenset(settings.items())
+        def app_with(service: Service | None = None, **variables: str) -> App:
+            wanted = service, frozenset(variables.items())
             if wanted not in apps:
-                settings |= service.settings() if service else {}
+                variables |= service.settings() if service else {}
                 folder = tmp_path_factory.mktemp("app")
-                apps[wanted] = stack.enter_context(served(folder, **settings))
+                apps[wanted] = stack.enter_context(served(folder, **variables))
             return apps[wanted]
 
         yield app_with
