@@ -6,7 +6,6 @@ import asyncio
 import time
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import gradio as gr
 
@@ -21,7 +20,7 @@ from .markup import PHOTOS
 from .run import Run
 from .runner import Runner
 from .views import OpenPage, Shown, Streamed, Views, nothing, streamed
-from .visitors import ClientOf, known
+from .visitors import ClientOf, introduced, is_showcase, known
 
 MOST_VARIANTS = 4
 DOUBLE_CLICK = 1.0
@@ -47,12 +46,6 @@ def counted(variants: object) -> int:
     """How many variants were chosen; a page can send anything."""
     text = str(variants)
     return int(text) if text in map(str, range(1, MOST_VARIANTS + 1)) else 1
-
-
-def is_showcase(request: gr.Request) -> bool:
-    """Whether the page is before an audience: `?show=1`, where covers stay on."""
-    query = parse_qs(urlsplit(request.headers.get("referer", "")).query)
-    return query.get("show") == ["1"]
 
 
 class Handlers:
@@ -182,7 +175,8 @@ class Handlers:
             return await self._example(int(event.index))
         run = await self._runner.get(str(event.run or ""), known(who, request))
         if run is not None and event.do == "original":
-            return (await fields_of(run))[0], gr.skip()
+            withheld = self._views.withheld_from(request)
+            return (await fields_of(run, withheld))[0], gr.skip()
         index = int(event.index)
         if run is None or event.do != "input" or self._views.is_covered(run, index, revealed):
             return gr.skip(), gr.skip()
@@ -290,12 +284,12 @@ class Handlers:
         the pictures and words that were in its fields are still there, else those of its visitor's
         last edit, or what its address asks for. Empty fields are left alone: a quick visitor may
         have filled them by now."""
-        who = known(who, request)
+        who, withheld = introduced(who, request), self._views.withheld_from(request)
         prompt, wanted = linked(draft)
         run = await self._runner.get(wanted or "", who)
         last = run or next(iter(await self._runner.history(who, most=1)), None)
-        pictures, text = await fields_of(last)
-        files, said, each = ([], "", False) if run else await drafted(draft)
+        pictures, text = await fields_of(last, withheld)
+        files, said, each = ([], "", False) if run else await drafted(draft, withheld)
         text = prompt or said or text or gr.skip()
         return who, files or pictures or gr.skip(), text, each or gr.skip(), wanted
 
