@@ -60,7 +60,6 @@ MAX_UPLOAD_BYTES = 51 * 1024 * 1024
 """A little more than `prepare` takes, so that it can say what is wrong, and by name."""
 HANDOVER = 15.0
 """Seconds that a new process waits for an old one to leave the data folder."""
-DEEP_LINK = "/gradio_api/deep_link"
 KEY_AS_IT_IS = "(own) => document.querySelector('#api-key input')?.value ?? own"
 MAX_PAGES = 1000
 """Pages that Gradio remembers, some 200 kB each and never less; its default is 10,000. Who has not
@@ -318,11 +317,6 @@ def life(
 
     @asynccontextmanager
     async def lifespan(app: gr.routes.App) -> AsyncIterator[None]:
-        # Gradio's deep links (`gr.DeepLinkButton` uses this route, which is there without it) write
-        # every field, a visitor's key too, into a file, and show it to whoever has the link. Ours
-        # are `?prompt=`, which anyone may see, and `?run=`, for the browser whose run it is.
-        routes = app.router.routes
-        routes[:] = [one for one in routes if getattr(one, "path", "") != DEEP_LINK]
         install(app, outermost)
         async with pool:
             await runner.take_up()

@@ -25,6 +25,14 @@ from .origins import Origins, Refusal
 from .request_bodies import BodyLimits, ClientGone, RequestRefused
 
 FILE_ROUTES = ("/gradio_api/file=", "/gradio_api/file/")
+CLOSED = (
+    # Writes every field, a visitor's key too, into a file, and shows it to whoever has the link.
+    # Links of ours are `?prompt=`, for anyone, and `?run=`, for the browser whose run it is.
+    "/gradio_api/deep_link",
+    "/gradio_api/dev/reload",  # Answers without end.
+    "/gradio_api/process_recording",  # Feeds a video to ffmpeg.
+)
+"""Routes of Gradio's that nothing here asks, and that are open to anyone."""
 FRAMES = "frame-ancestors 'self'"
 HUB_FRAMES = f"{FRAMES} https://huggingface.co"
 """The Hub shows a Space in a frame of its own; other Spaces are strangers."""
@@ -65,7 +73,11 @@ class SecurityMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             return await self._app(scope, receive, send)
-        refusal = self._origins.refusal(Headers(scope=scope)) or self._login_refusal(scope)
+        refusal = (
+            self._origins.refusal(Headers(scope=scope))
+            or self._login_refusal(scope)
+            or _closed_refusal(scope)
+        )
         if scope["type"] == "websocket":
             if refusal is None:
                 return await self._app(scope, receive, send)
@@ -128,6 +140,11 @@ def _answer(refusal: Refusal) -> JSONResponse:
         headers["Retry-After"] = str(refusal.retry_after)
     content = {"detail": refusal.message, "error": refusal.message}
     return JSONResponse(content, refusal.status, headers)
+
+
+def _closed_refusal(scope: Scope) -> Refusal | None:
+    is_closed = str(scope["path"]).rstrip("/").endswith(CLOSED)
+    return Refusal(404, words.NOT_HERE) if is_closed else None
 
 
 def _is_login(scope: Scope) -> bool:

@@ -80,8 +80,8 @@ def is_loopback(address: str) -> bool:
 def _is_of(origin: str, own: list[str]) -> bool:
     """Whether the origin is one of the page's own hosts. The scheme says nothing behind a proxy
     that ends TLS, and one may pass on the host without its port: then the name decides."""
-    parts = urlsplit(origin) if origin.startswith(("http://", "https://")) else urlsplit("")
-    name, port = _split(parts.netloc)
+    scheme, _, netloc = origin.partition("://")
+    name, port = _split(netloc) if scheme in ("http", "https") else ("", None)
     return bool(name) and any(_split(host) in ((name, None), (name, port)) for host in own)
 
 

@@ -82,6 +82,7 @@ FOREIGN_ORIGIN = "This page is not used from other sites. Nothing was done."
 WRONG_HOST = (
     "This page is not served under this name. Its owner can add the name to WAVESPEED_HOSTS."
 )
+NOT_HERE = "There is nothing at this address."
 BODIES_BUSY = "The server is taking in too much at the moment. Try again in a few seconds."
 BODY_SLOW = "The request took too long to arrive. Nothing was done; send it again."
 LOGIN_PAUSE = "After a few wrong passwords, each further try has to wait some seconds."
