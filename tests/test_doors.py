@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import socket
 import time
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ import pytest
 
 from tests.apps import App, served
 from tests.conftest import PHOTOS
+from wavespeed.studio.log import Redact
 
 EVIL = {"Origin": "https://evil.example"}
 MEGABYTE = 1_000_000
@@ -253,6 +255,14 @@ def test_no_query_stands_in_the_log(app: App, http: httpx.Client) -> None:
     http.get("/gradio_api/file=/nowhere?session_hash=session-of-someone")
     for word in ("session-of-someone", "my-words", "secret-token"):
         assert word not in app.log()
+
+
+def test_a_query_is_blacked_out_of_the_log_whoever_writes_it_there() -> None:
+    line = "GET /gradio_api/queue/data?session_hash=abc&x=1 HTTP/1.1; is it a=b? yes, at a = 1"
+    record = logging.LogRecord("x", logging.WARNING, __file__, 1, line, None, None)
+    said = Redact(None).format(record)
+    assert "abc" not in said
+    assert "queue/data?[query] HTTP/1.1; is it a=b? yes, at a = 1" in said
 
 
 @pytest.mark.parametrize(

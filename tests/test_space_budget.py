@@ -1,4 +1,4 @@
-"""A Space whose key pays for all the world has a limit, unless its owner says that there is none."""
+"""A Space whose key pays for all the world has a limit, unless its owner says there is none."""
 
 from __future__ import annotations
 
@@ -70,38 +70,37 @@ def space(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
             yield app
 
 
-def logged_in(app: App) -> httpx.Client:
-    client = httpx.Client(base_url=app.url, trust_env=False)
+@pytest.fixture
+def client(space: App) -> Iterator[httpx.Client]:
+    """Somebody who has logged in."""
     user, password = LOGIN.split(":")
-    answer = client.post("/login", data={"username": user, "password": password})
-    # Within the frame of another site, a cookie goes along only if it says so.
-    assert "samesite=none" in answer.headers["set-cookie"].lower()
-    name, value = answer.headers.get_list("set-cookie")[1].split(";")[0].split("=", 1)
-    client.headers["Cookie"] = f"{name}={value}"
-    return client
+    with httpx.Client(base_url=space.url, trust_env=False) as client:
+        answer = client.post("/login", data={"username": user, "password": password})
+        # Within the frame of another site, a cookie goes along only if it says so.
+        assert "samesite=none" in answer.headers["set-cookie"].lower()
+        name, value = answer.headers.get_list("set-cookie")[1].split(";")[0].split("=", 1)
+        client.headers["Cookie"] = f"{name}={value}"
+        yield client
 
 
-def test_the_limit_is_said_at_the_start_and_on_the_page(space: App) -> None:
+def test_the_limit_is_said_at_the_start_and_on_the_page(space: App, client: httpx.Client) -> None:
     assert "can spend 5 USD a day" in space.log()
     assert "WAVESPEED_BUDGET_USD" in space.log()
-    with logged_in(space) as client:
-        assert "All visitors together can spend $5.00 a day here." in client.get("/config").text
+    assert "All visitors together can spend $5.00 a day here." in client.get("/config").text
 
 
-def test_a_space_is_framed_by_the_hub_and_asked_by_itself(space: App) -> None:
-    with logged_in(space) as client:
-        page = client.get(
-            "/", headers={"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}
-        )
-        assert page.status_code == 200
-        policy = page.headers["content-security-policy"]
-        assert policy == "frame-ancestors 'self' https://huggingface.co"
-        for origin, status in (
-            ("https://someone-image-edit.hf.space", 200),
-            ("https://stranger.hf.space", 403),
-            ("https://huggingface.co", 403),
-        ):
-            assert client.get("/config", headers={"Origin": origin}).status_code == status
+def test_a_space_is_framed_by_the_hub_and_asked_by_itself(client: httpx.Client) -> None:
+    framed = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}
+    page = client.get("/", headers=framed)
+    assert page.status_code == 200
+    policy = page.headers["content-security-policy"]
+    assert policy == "frame-ancestors 'self' https://huggingface.co"
+    for origin, status in (
+        ("https://someone-image-edit.hf.space", 200),
+        ("https://stranger.hf.space", 403),
+        ("https://huggingface.co", 403),
+    ):
+        assert client.get("/config", headers={"Origin": origin}).status_code == status
 
 
 def test_without_a_space_nothing_is_said_of_a_limit(app: App) -> None:
