@@ -64,9 +64,8 @@ def edit_a_flagged_picture(page: Page) -> None:
 def assert_nothing_of_it(said: list[str], page: Page) -> None:
     text = " ".join(said).replace("\\/", "/")
     assert "invert" in text, "nothing was heard"
-    for word in ("sepia-nsfw", "/media/", "/files/"):
-        addresses = [part for part in text.split('"') if word in part and "[[" not in part]
-        assert not addresses, addresses[:3]
+    for word in ("sepia-nsfw", "/uploads/"):  # Here, and at the service.
+        assert word not in text
     assert "sepia-nsfw" not in page.content()
 
 
@@ -84,7 +83,6 @@ def test_a_page_before_an_audience_is_not_told_where_a_flagged_input_is(
                 button.evaluate("button => button.click()")
             stage.wait_for_timeout(1000)
         assert_nothing_of_it(said, stage)
-        expect(stage.locator("#inputs img")).to_have_count(0)
 
 
 def test_where_flagged_pictures_are_hidden_no_page_is_told_where_one_is(
