@@ -40,16 +40,22 @@ if __name__ == "__main__":
 import gradio as gr
 from filelock import FileLock, Timeout
 from gradio.events import api
+from starlette.middleware import Middleware
 
 from wavespeed import AsyncClient, BadKey, Connections, Durations, InvalidEdit, Pace
 from wavespeed.sandbox import Sandbox, serve
 from wavespeed.studio import log, pieces, previews, words
 from wavespeed.studio.account import Account
+from wavespeed.studio.batch import MOST
 from wavespeed.studio.driver import Limits
 from wavespeed.studio.examples import CHIPS
 from wavespeed.studio.handlers import Handlers
+from wavespeed.studio.login_throttle import LoginThrottle
 from wavespeed.studio.markup import asset, draw
+from wavespeed.studio.middleware import SecurityMiddleware, install
+from wavespeed.studio.origins import Origins, is_local
 from wavespeed.studio.past import Past
+from wavespeed.studio.request_bodies import BodyLimits
 from wavespeed.studio.runner import Runner
 from wavespeed.studio.scripts import Scripts
 from wavespeed.studio.store import Store, StoreError
@@ -57,11 +63,10 @@ from wavespeed.studio.theme import theme
 from wavespeed.studio.views import Views
 from wavespeed.studio.visitors import ClientOf
 
-MAX_UPLOAD = "51mb"
+MAX_UPLOAD_BYTES = 51 * 1024 * 1024
 """A little more than `prepare` takes, so that it can say what is wrong, and by name."""
 HANDOVER = 15.0
 """Seconds that a new process waits for an old one to leave the data folder."""
-DEEP_LINK = "/gradio_api/deep_link"
 KEY_AS_IT_IS = "(own) => document.querySelector('#api-key input')?.value ?? own"
 MAX_PAGES = 1000
 """Pages that Gradio remembers, some 200 kB each and never less; its default is 10,000. Who has not
@@ -89,10 +94,11 @@ def build(
     key: str,
     mcp: bool,
     space: bool,
+    budget: float | None,
 ) -> gr.Blocks:
     """The page over a runner; `engine` says in the banner who answers, `api_url` where (see
     `Views`), `key` whose key is used where a visitor brings none. With `mcp` the edit is a tool for
-    models, too; a `space` can be duplicated."""
+    models, too; a `space` can be duplicated; `budget` is what the page says of a limit, in USD."""
     actions = asset("actions.js")
     page = gr.Blocks(title=words.TITLE, analytics_enabled=False, delete_cache=(3600, 86400))
     with page:
@@ -162,6 +168,8 @@ def build(
                         # In the place of Edit, by page.css.
                         stop = gr.Button(words.STOP, elem_id="stop")
                     shortcut = drawn(draw("keys", price=account.price_usd), elem_id="keys")
+                    if budget is not None:
+                        drawn(draw("budget", usd=budget), elem_id="budget")
                     with gr.Accordion(words.ADVANCED, open=False):
                         sync_mode = gr.Checkbox(label=words.SYNC, info=words.SYNC_INFO)
                         base64_output = gr.Checkbox(label=words.BASE64, info=words.BASE64_INFO)
@@ -294,16 +302,29 @@ def key_of_ones_own(settings: Settings, pace: Pace, pool: Connections) -> Client
     return client_of
 
 
-def life(runner: Runner, account: Account, keep_days: float | None, pool: Connections) -> Any:
+def security(settings: Settings) -> Middleware:
+    """What stands around the whole app."""
+    return Middleware(
+        SecurityMiddleware,
+        origins=Origins(settings.hosts, settings.public_host, is_local(settings.server_name)),
+        bodies=BodyLimits(MOST * MAX_UPLOAD_BYTES),
+        logins=LoginThrottle() if settings.auth else None,
+        is_space=settings.space is not None,
+    )
+
+
+def life(
+    runner: Runner,
+    account: Account,
+    keep_days: float | None,
+    pool: Connections,
+    outermost: Middleware,
+) -> Any:
     """What goes on as long as the page is served, for Gradio's `lifespan`."""
 
     @asynccontextmanager
     async def lifespan(app: gr.routes.App) -> AsyncIterator[None]:
-        # Gradio's deep links (`gr.DeepLinkButton` uses this route, which is there without it) write
-        # every field, a visitor's key too, into a file, and show it to whoever has the link. Ours
-        # are `?prompt=`, which anyone may see, and `?run=`, for the browser whose run it is.
-        routes = app.router.routes
-        routes[:] = [one for one in routes if getattr(one, "path", "") != DEEP_LINK]
+        install(app, outermost)
         async with pool:
             await runner.take_up()
             chores = [runner.sweep(keep_days), account.learn_price()]
@@ -323,6 +344,8 @@ def main(settings: Settings) -> None:
     log.begin(settings.log, settings.api_key)
     if warning := warning_of_a_space(os.environ):
         logging.getLogger("wavespeed.studio").warning(warning)
+    if settings.is_default_budget:
+        logging.getLogger("wavespeed.studio").warning(words.DEFAULT_BUDGET)
     # What stops a container ends like Ctrl+C: the answers to submissions are waited for.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with ExitStack() as stack:
@@ -368,6 +391,7 @@ def main(settings: Settings) -> None:
             key=key,
             mcp=mcp,
             space=settings.space is not None,
+            budget=settings.budget_usd if settings.is_default_budget else None,
         )
         gc.freeze()
         gc.enable()
@@ -378,10 +402,14 @@ def main(settings: Settings) -> None:
                 max_threads=MAX_THREADS,
                 state_session_capacity=MAX_PAGES,
                 auth=settings.auth,
-                max_file_size=MAX_UPLOAD,
+                auth_message=words.LOGIN_PAUSE,
+                max_file_size=MAX_UPLOAD_BYTES,
+                enable_monitoring=False,  # It shows to anyone who asks how the page is used.
                 mcp_server=mcp,
                 run_history=False,  # It writes every input into the browser's storage.
-                app_kwargs={"lifespan": life(runner, account, settings.keep_days, pool)},
+                app_kwargs={
+                    "lifespan": life(runner, account, settings.keep_days, pool, security(settings))
+                },
                 theme=theme(),
                 # What an audience never sees, not even for a moment; and before Gradio's script.
                 head=f"{asset('head.html')}<script>{asset('stream.js')}</script>",

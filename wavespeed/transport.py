@@ -16,6 +16,7 @@ import httpx
 from .answers import Answer
 from .errors import BadKey, NotUnderstood, Unreachable
 from .pace import Pace, retry_after
+from .public_addresses import is_public
 
 MAX_ANSWER_BYTES = 100_000_000
 """Four pictures of 10 MB in base64 are 54 MB; nothing honest is larger."""
@@ -102,9 +103,9 @@ class Transport:
                 found = await loop.getaddrinfo(url.host, url.port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError, TimeoutError):
             found = []  # Maybe known to a proxy alone; else the request itself will say so.
-        addresses = [ip_address(str(address[0]).partition("%")[0]) for *_, address in found]
-        at_home = self._local and bool(addresses) and all(one.is_loopback for one in addresses)
-        public = url.scheme == "https" and all(one.is_global for one in addresses)
+        addresses = [str(address[0]) for *_, address in found]
+        at_home = self._local and bool(addresses) and all(map(_is_loopback, addresses))
+        public = url.scheme == "https" and all(map(is_public, addresses))
         if not (at_home or public):
             raise NotUnderstood("url")
 
@@ -202,6 +203,10 @@ class Bearer(httpx.Auth):
     def redact(self, content: bytes) -> bytes:
         """An answer that repeats the key, as error texts do, without it."""
         return content.replace(self.__key.encode(), b"[key]")
+
+
+def _is_loopback(address: str) -> bool:
+    return ip_address(address.partition("%")[0]).is_loopback
 
 
 async def _all(chunks: AsyncIterator[bytes]) -> bytes:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from wavespeed import MAX_PROMPT
+
 from .run import Result
 
 EDITED, REFERENCE = "{} Edited", "{} Reference"
@@ -35,7 +37,10 @@ _NAMED = re.compile(
 
 
 def named(prompt: str, count: int) -> str:
-    """Told where a prompt names a picture that is not there."""
+    """Told where a prompt names a picture that is not there; nothing of one that is too long to be
+    sent at all, since to search it takes its time."""
+    if len(prompt) > MAX_PROMPT:
+        return ""
     found = {
         int(number) if number.isdigit() else _ORDINALS[number.lower()]
         for numbers, word in _NAMED.findall(prompt)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ from .run import Run
 
 Files = Sequence[tuple[str, str | None]] | None
 """What a gallery hands over: paths with captions."""
+IsWithheld = Callable[[Path], bool]
+"""Whether not even the address of a picture may reach this page. Blocking."""
 
 
 async def copies(paths: Sequence[Path]) -> list[str]:
@@ -28,21 +30,26 @@ async def copies(paths: Sequence[Path]) -> list[str]:
     return await asyncio.to_thread(copy)
 
 
-async def fields_of(run: Run | None) -> tuple[Any, Any]:
-    """The pictures and the prompt of a run, for their fields."""
+async def fields_of(run: Run | None, is_withheld: IsWithheld) -> tuple[Any, Any]:
+    """The pictures and the prompt of a run, for their fields. All pictures are there or none: words
+    count them."""
     if run is None or run.edit is None:
         return gr.skip(), gr.skip()
+    if await asyncio.to_thread(lambda: any(map(is_withheld, run.pictures))):
+        return gr.skip(), run.prompt
     return await copies(run.pictures), run.prompt
 
 
-async def drafted(draft: Any) -> tuple[list[str], str, bool]:
+async def drafted(draft: Any, is_withheld: IsWithheld) -> tuple[list[str], str, bool]:
     """The pictures and the words that a browser kept, and whether each is on its own. What it
     says is a stranger's: a path counts only where Gradio serves the file anyway, and all are there
     or none."""
     match draft:
         case {"text": str(text), "paths": [*paths]} if len(paths) <= MOST:
             files = [Path(path) for path in paths if isinstance(path, str) and "\0" not in path]
-            served = await asyncio.to_thread(lambda: all(map(previews.is_served, files)))
+            served = await asyncio.to_thread(
+                lambda: all(previews.is_served(file) and not is_withheld(file) for file in files)
+            )
             pictures = [str(file) for file in files] if served else []
             return pictures, text[:MAX_PROMPT], draft.get("each") is True
         case _:

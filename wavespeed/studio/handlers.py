@@ -13,7 +13,6 @@ from dataclasses import replace
 from functools import wraps
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec
-from urllib.parse import parse_qs, urlsplit
 
 import gradio as gr
 
@@ -29,7 +28,7 @@ from .past import Past
 from .run import Run
 from .runner import Runner
 from .views import OpenPage, Shown, Streamed, Views, nothing, refuse
-from .visitors import ClientOf, known
+from .visitors import ClientOf, introduced, is_showcase, known
 
 MOST_VARIANTS = 4
 DOUBLE_CLICK = 1.0
@@ -60,12 +59,6 @@ def counted(variants: object) -> int:
     """How many variants were chosen; a page can send anything."""
     text = str(variants)
     return int(text) if text in map(str, range(1, MOST_VARIANTS + 1)) else 1
-
-
-def is_showcase(request: gr.Request) -> bool:
-    """Whether the page is before an audience: `?show=1`, where covers stay on."""
-    query = parse_qs(urlsplit(request.headers.get("referer", "")).query)
-    return query.get("show") == ["1"]
 
 
 def press_id(press: object) -> str:
@@ -250,15 +243,18 @@ class Handlers:
         request: gr.Request,
     ) -> tuple[Any, Any, Any]:
         """What a button among the results or the examples puts into the fields; spends nothing."""
-        pictures, text = await self._taken(known(who, request), revealed, event)
+        pictures, text = await self._taken(known(who, request), revealed, event, request)
         return pictures, text, await self.past.strip(pictures, each)
 
-    async def _taken(self, who: str, revealed: set[str], event: gr.EventData) -> tuple[Any, Any]:
+    async def _taken(
+        self, who: str, revealed: set[str], event: gr.EventData, request: gr.Request
+    ) -> tuple[Any, Any]:
         if event.do == "example":
             return await self._example(int(event.index))
         run = await self._runner.get(str(event.run or ""), who)
         if run is not None and event.do == "original":
-            return (await fields_of(run))[0], gr.skip()
+            withheld = self._views.withheld_from(request)
+            return (await fields_of(run, withheld))[0], gr.skip()
         index = int(event.index)
         if run is None or event.do != "input" or self._views.is_covered(run, index, revealed):
             return gr.skip(), gr.skip()
@@ -382,12 +378,12 @@ class Handlers:
         the pictures and words that were in its fields are still there, else those of its visitor's
         last edit, or what its address asks for. Empty fields are left alone: a quick visitor may
         have filled them by now."""
-        who = known(who, request)
+        who, withheld = introduced(who, request), self._views.withheld_from(request)
         prompt, wanted = linked(draft)
         run = await self._runner.get(wanted or "", who)
         last = run or next(iter(await self._runner.history(who, most=1)), None)
-        pictures, text = await fields_of(last)
-        files, said, each = ([], "", False) if run else await drafted(draft)
+        pictures, text = await fields_of(last, withheld)
+        files, said, each = ([], "", False) if run else await drafted(draft, withheld)
         text = prompt or said or text or gr.skip()
         shown = files or pictures or gr.skip()
         return who, shown, text, await self.past.strip(shown, each), each or gr.skip(), wanted

@@ -10,10 +10,13 @@ FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 RUN: ContextVar[str] = ContextVar("run", default="")
 """The id of the run whose task this is; threads that it starts inherit it."""
 _BEARER = re.compile(r"(?i)(bearer\s+|x-wavespeed-key\W+)[^\s'\",]+")
+_QUERY = re.compile(r"(?<=\S)\?[^\s'\"<>]*=[^\s'\"<>]*")
+"""Of an address: there stand session hashes, signatures and visitors' words."""
 
 
 class Redact(logging.Formatter):
-    """Blacks out what looks like a key and what is one, tracebacks included.
+    """Blacks out what looks like a key and what is one, and the queries of addresses, tracebacks
+    included.
 
     The last line of defence: nothing that we know of writes a key to begin with.
     """
@@ -26,6 +29,7 @@ class Redact(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         run = f" [run {RUN.get()}]" if RUN.get() else ""
         text = _BEARER.sub(r"\1[key]", super().format(record)) + run
+        text = _QUERY.sub("?[query]", text)
         return text.replace(self._secret, "[key]") if self._secret else text
 
 

@@ -73,7 +73,7 @@ class Past:
         pictures, text, said, exported = gr.skip(), gr.skip(), "", ""
         match event.do:
             case "reuse" if run:
-                pictures, text = await fields_of(run)
+                pictures, text = await fields_of(run, self._views.withheld_from(request))
             case "input" if run and run.results and not self._views.is_covered(run, 0):
                 pictures = await copies([run.results[0].path])
             case "delete" if run:
@@ -179,7 +179,7 @@ class Past:
             return gr.skip(), gr.skip(), gr.skip()
         run = await self._runner.of_prediction(recipe.prediction_id, known(who, request))
         if run is not None and run.edit is not None:
-            pictures, text = await fields_of(run)
+            pictures, text = await fields_of(run, self._views.withheld_from(request))
             return pictures, text, ""
         paths = [
             Path(path) for number, (path, _) in enumerate(files or []) if number != event.index

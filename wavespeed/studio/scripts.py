@@ -137,8 +137,10 @@ class Scripts:
         try:
             if not isinstance(images, list):
                 raise InvalidEdit("The pictures have to be a list of files.")
-            if len(images) > MAX_IMAGES:
-                images = ["https://"] * len(images)  # How many there are is all that is said.
+            if len(images) > MAX_IMAGES:  # Before the first of them is looked at.
+                raise InvalidEdit(
+                    f"{len(images)} pictures are too many; one to {MAX_IMAGES} can be sent."
+                )
             files = [await asyncio.to_thread(received, image) for image in images]
             model = self._account.model
             wanted = Edit(prompt, tuple(files), sync_mode=sync, base64_output=base64, model=model)

@@ -17,6 +17,8 @@ LEVELS = ("debug", "info", "warning", "error")
 Nsfw = Literal["blur", "hide", "show"]
 NSFW: dict[str, Nsfw] = {"blur": "blur", "hide": "hide", "show": "show"}
 LOCAL = {"127.0.0.1", "localhost", "::1"}
+SPACE_BUDGET_USD = 5.0
+"""What visitors of a Space may spend in a day with its owner's key, if its owner has not said."""
 
 
 SECRETS = ("WAVESPEED_API_KEY", "WAVESPEED_AUTH")
@@ -40,6 +42,8 @@ class Settings:
     keep_days: float | None = None
     deadline: float = 600.0
     budget_usd: float | None = None
+    is_default_budget: bool = False
+    """Nobody has set it: a Space is open to all the world."""
     visitor_edits: int | None = None
     parallel: int = 2
     nsfw: Nsfw = "blur"
@@ -51,6 +55,10 @@ class Settings:
     log: str = "info"
     server_name: str = "127.0.0.1"
     server_port: int = 7860
+    hosts: tuple[str, ...] = ()
+    """The names that the page answers to, this machine's own aside; empty: any."""
+    public_host: str | None = None
+    """A name that the page is known to have, whatever a proxy passes on."""
     space: str | None = None
     """The Hugging Face Space that this is, as `owner/name`."""
 
@@ -62,28 +70,37 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         return environment.get(name, "").strip() or default
 
     space = value("SPACE_ID")
+    api_key = value("WAVESPEED_API_KEY") or None
+    require_visitor_key = (
+        _choice(
+            "WAVESPEED_REQUIRE_VISITOR_KEY", value("WAVESPEED_REQUIRE_VISITOR_KEY", "0"), ("0", "1")
+        )
+        == "1"
+    )
+    budget = value("WAVESPEED_BUDGET_USD").lower()
+    is_open = bool(space and api_key) and not require_visitor_key
     return Settings(
-        api_key=value("WAVESPEED_API_KEY") or None,
+        api_key=api_key,
         base_url=_url("WAVESPEED_BASE_URL", value("WAVESPEED_BASE_URL", BASE_URL)),
         model=_model("WAVESPEED_MODEL", value("WAVESPEED_MODEL", MODEL)),
         data_dir=Path(value("WAVESPEED_DATA_DIR") or _data_dir(in_space=bool(space))),
         keep_days=_limit("WAVESPEED_KEEP_DAYS", value("WAVESPEED_KEEP_DAYS")),
         deadline=_number("WAVESPEED_DEADLINE_S", value("WAVESPEED_DEADLINE_S", "600"), least=1),
-        budget_usd=_limit("WAVESPEED_BUDGET_USD", value("WAVESPEED_BUDGET_USD")),
+        budget_usd=_budget("WAVESPEED_BUDGET_USD", budget, is_open=is_open),
+        is_default_budget=is_open and not budget,
         visitor_edits=_count("WAVESPEED_VISITOR_EDITS", value("WAVESPEED_VISITOR_EDITS")),
         parallel=_count("WAVESPEED_PARALLEL", value("WAVESPEED_PARALLEL", "2")) or 1,
         nsfw=NSFW[_choice("WAVESPEED_NSFW", value("WAVESPEED_NSFW", "blur").lower(), tuple(NSFW))],
         sandbox_seconds=_span(
             "WAVESPEED_SANDBOX_SECONDS", value("WAVESPEED_SANDBOX_SECONDS", "1-3")
         ),
-        require_visitor_key=_choice(
-            "WAVESPEED_REQUIRE_VISITOR_KEY", value("WAVESPEED_REQUIRE_VISITOR_KEY", "0"), ("0", "1")
-        )
-        == "1",
+        require_visitor_key=require_visitor_key,
         auth=_login("WAVESPEED_AUTH", value("WAVESPEED_AUTH")),
         log=_choice("WAVESPEED_LOG", value("WAVESPEED_LOG", "info").lower(), LEVELS),
         server_name=value("GRADIO_SERVER_NAME", "0.0.0.0" if space else "127.0.0.1"),
         server_port=_port("GRADIO_SERVER_PORT", value("GRADIO_SERVER_PORT", "7860")),
+        hosts=_hosts("WAVESPEED_HOSTS", value("WAVESPEED_HOSTS").lower()),
+        public_host=value("SPACE_HOST") or urlsplit(value("GRADIO_ROOT_PATH")).netloc or None,
         space=space or None,
     )
 
@@ -123,6 +140,19 @@ def _model(name: str, text: str) -> str:
     if not is_model_id(text):
         raise BadSetting(f"{name} has to be the id of a model, like {MODEL}.")
     return text
+
+
+def _hosts(name: str, text: str) -> tuple[str, ...]:
+    hosts = tuple(filter(None, (host.strip() for host in text.split(","))))
+    if all(re.fullmatch(r"([a-z0-9._-]+|\[[0-9a-f:.]+\])(:\d{1,5})?", host) for host in hosts):
+        return hosts
+    raise BadSetting(f"{name} has to be names like edit.example.com, with commas between.")
+
+
+def _budget(name: str, text: str, *, is_open: bool) -> float | None:
+    if text == "none":
+        return None
+    return SPACE_BUDGET_USD if is_open and not text else _limit(name, text)
 
 
 def _port(name: str, text: str) -> int:

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence, Set
 from contextlib import aclosing
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,10 +18,12 @@ from wavespeed import InvalidEdit
 from . import pieces, previews, words
 from .batch import is_batch, newest
 from .export import archive
+from .fields import IsWithheld
 from .markup import draw
 from .run import Result, Run, Trouble
 from .runner import Runner
 from .settings import Nsfw
+from .visitors import is_showcase
 
 Shown = tuple[Any, ...]
 """What the page shows of an edit, in the order of `shown` in `build`."""
@@ -69,6 +72,30 @@ class Views:
         """Whether an input is a flagged result itself: covered like any other. Blocking."""
         recipe = previews.recipe(path) if self.nsfw != "show" else None
         return recipe is not None and bool(recipe.nsfw)
+
+    def withheld_from(self, request: gr.Request) -> IsWithheld:
+        """Of which inputs this page must not get the address either: of the flagged ones, where
+        nobody can ask to see them. Else the fields are as they were, under their covers."""
+        is_strict = self.nsfw == "hide" or is_showcase(request)
+        return self.is_hidden if is_strict else lambda path: False
+
+    def _without_flagged_links(self, run: Run, revealed: Set[str]) -> Run:
+        """The run without the addresses at the service of what is covered: of flagged outputs,
+        those too that could not be fetched."""
+        task = run.prediction
+        if task is None or self.nsfw == "show":
+            return run
+        outputs = tuple(
+            replace(output, url=None) if self._is_link_covered(run, index, revealed) else output
+            for index, output in enumerate(task.outputs)
+        )
+        return replace(run, prediction=replace(task, outputs=outputs))
+
+    def _is_link_covered(self, run: Run, index: int, revealed: Set[str]) -> bool:
+        assert run.prediction is not None
+        if index < len(run.results):
+            return self.is_covered(run, index, revealed)
+        return bool(run.prediction.outputs[index].nsfw)
 
     async def show(
         self,
@@ -122,6 +149,7 @@ class Views:
         """The pictures of runs, or their errors, or an invitation; of a batch with its archive."""
         if is_batch(runs):
             cards = await asyncio.to_thread(self._cards, runs, tried)
+            runs = [self._without_flagged_links(run, frozenset()) for run in runs]
             return pieces.batch(runs, cards, pack, self._offers(runs))
         versions = await self._versions(runs[0]) if runs else []
         line = await self._versions(tip) if tip else versions
@@ -142,7 +170,14 @@ class Views:
         strip = self._strip(line) if len(runs) == 1 and len(line) > 1 else []
         pending = [self._pending(run, revealed, older[run.number :] or older) for run in runs]
         hides = self.nsfw == "hide"
-        requests = [pieces.request(run, self._api_url[run.own_key]) for run in runs]
+        # It holds the addresses of the inputs.
+        requests = [
+            {}
+            if any(map(self.is_hidden, run.pictures))
+            else pieces.request(run, self._api_url[run.own_key])
+            for run in runs
+        ]
+        runs = [self._without_flagged_links(run, revealed) for run in runs]
         return pieces.results(
             runs,
             shots,

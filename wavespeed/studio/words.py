@@ -79,6 +79,18 @@ CHANGE_IT = "Change it, then send it again."
 PRICE_UNKNOWN = "price not known"
 UNKNOWN_SPENT = "It is not known whether this was billed."
 REFUND = "WaveSpeed refunds failed runs within 3 hours."
+FOREIGN_ORIGIN = "This page is not used from other sites. Nothing was done."
+WRONG_HOST = (
+    "This page is not served under this name. Its owner can add the name to WAVESPEED_HOSTS."
+)
+NOT_HERE = "There is nothing at this address."
+BODIES_BUSY = "The server is taking in too much at the moment. Try again in a few seconds."
+BODY_SLOW = "The request took too long to arrive. Nothing was done; send it again."
+LOGIN_PAUSE = "After a few wrong passwords, each further try has to wait some seconds."
+DEFAULT_BUDGET = (
+    "This Space's key pays for every visitor, so that all of them together can spend 5 USD a day. "
+    "Set WAVESPEED_BUDGET_USD to another sum, or to none for no limit."
+)
 STEP_NAMES: dict[Step, str] = {
     "prepare": "Prepare",
     "upload": "Upload",
@@ -100,6 +112,21 @@ def dollars(usd: float | None) -> str:
 def priced(label: str, usd: float | None, space: str = " ") -> str:
     """A button and what it costs: "Again $0.02"."""
     return f"{label} ({PRICE_UNKNOWN})" if usd is None else f"{label}{space}{dollars(usd)}"
+
+
+def body_too_large(most: str) -> str:
+    """Said of a request that brings more than it may."""
+    return f"This request is too large: it may hold {most}. Nothing was done, and nothing spent."
+
+
+def wrong_passwords(wait: int) -> str:
+    """Said to who has tried too many passwords."""
+    return f"Too many passwords were tried. Try again in {wait} s."
+
+
+def budget(usd: float) -> str:
+    """Said where a Space has a limit that its owner has not set."""
+    return f"All visitors together can spend {dollars(usd)} a day here."
 
 
 def seconds(value: float) -> str:

@@ -1,0 +1,131 @@
+"""Where nobody can ask to see a flagged picture, not even its address reaches a browser."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.support.apps import App, served
+from tests.support.service import KEY, Service, running
+from tests.support.visits import ask, tab, visit
+
+
+@contextmanager
+def everything_said(page: Page) -> Iterator[list[str]]:
+    """All that the server says to the page, but for files."""
+    said: list[str] = []
+
+    def hear(event: object) -> None:
+        said.append(str(event))
+
+    page.expose_function("heard", hear)
+    page.add_init_script(
+        """
+        const ask = window.fetch;
+        window.fetch = async (...asked) => {
+            const answer = await ask(...asked);
+            if (answer.headers.get("content-type")?.includes("event-stream")) {
+                const reader = answer.clone().body.pipeThrough(new TextDecoderStream()).getReader();
+                const read = async () => {
+                    for (let part; !(part = await reader.read()).done;) window.heard(part.value);
+                };
+                read().catch(() => {});
+            }
+            return answer;
+        };
+        window.EventSource = class extends EventSource {
+            constructor(...asked) {
+                super(...asked);
+                this.addEventListener("message", (event) => window.heard(event.data));
+            }
+        };
+        """
+    )
+    yield said
+
+
+def edit_a_flagged_picture(page: Page) -> None:
+    """Whose result is not flagged."""
+    ask(page, "sepia [[nsfw]]")
+    page.get_by_role("button", name="Show anyway").click()
+    page.locator("#results").get_by_role("button", name="Use as input").click()
+    expect(page.locator("#strip [data-testid=cover]")).to_be_visible()
+    page.locator("#prompt textarea").fill("invert")
+    page.locator("#edit").click()
+    expect(page.locator("#results [data-testid=result]")).to_have_attribute("alt", "Result: invert")
+    expect(page.locator("#history [data-testid=history-card]")).to_have_count(2)
+
+
+def assert_nothing_of_it(said: list[str], page: Page) -> None:
+    text = " ".join(said).replace("\\/", "/")
+    assert "invert" in text, "nothing was heard"
+    for word in ("sepia-nsfw", "/uploads/"):  # Here, and at the service.
+        assert word not in text
+    assert "sepia-nsfw" not in page.content()
+
+
+def test_a_page_before_an_audience_is_not_told_where_a_flagged_input_is(
+    app: App, browser: Browser
+) -> None:
+    with visit(browser, app.url) as page:
+        edit_a_flagged_picture(page)
+        stage = page.context.new_page()
+        with everything_said(stage) as said:
+            stage.goto(f"{app.url}/?show=1")
+            expect(stage.locator("#results [data-testid=result]")).to_be_visible()
+            expect(stage.locator("#prompt textarea")).to_have_value("invert")
+            for button in stage.locator("#history [data-do=reuse]").all():
+                button.evaluate("button => button.click()")
+            stage.wait_for_timeout(1000)
+        assert_nothing_of_it(said, stage)
+
+
+def test_where_flagged_pictures_are_hidden_no_page_is_told_where_one_is(
+    browser: Browser, tmp_path: Path
+) -> None:
+    context = browser.new_context(viewport={"width": 1440, "height": 900}, reduced_motion="reduce")
+    with served(tmp_path) as app:
+        port = int(app.url.rpartition(":")[2])
+        with tab(context, app.url) as page:
+            edit_a_flagged_picture(page)
+    with served(tmp_path, port=port, WAVESPEED_NSFW="hide") as app:
+        page = context.new_page()
+        with everything_said(page) as said:
+            page.goto(app.url)
+            expect(page.locator("#results [data-testid=result]")).to_be_visible()
+            for button in page.locator("#history [data-do=reuse]").all():
+                button.click()
+            page.wait_for_timeout(1000)
+        assert_nothing_of_it(said, page)
+    context.close()
+
+
+@pytest.mark.parametrize("mode", ["hide", "blur"])
+def test_a_flagged_output_that_can_not_be_fetched_is_told_by_its_id_alone(
+    browser: Browser, tmp_path: Path, mode: str
+) -> None:
+    service = Service(seconds=0.3, nsfw=True)
+
+    def spoil(moment: str) -> None:
+        if moment == "download":
+            for _, output, _ in service.tasks.values():
+                service.files[output] = b"no picture at all"
+
+    service.hook = spoil
+    with running(service) as url:
+        settings = {"WAVESPEED_API_KEY": KEY, "WAVESPEED_BASE_URL": url, "WAVESPEED_NSFW": mode}
+        with served(tmp_path, **settings) as app, visit(browser, app.url) as page:
+            ask(page, "make it grey")
+            expect(page.locator("#results [data-testid=problem]")).to_be_visible()
+            [task_id] = service.tasks
+            details = page.locator("#results [data-testid=problem] pre")
+            expect(details).to_contain_text(f"prediction {task_id}")
+            expect(page.locator("#results [data-testid=problem]")).to_contain_text("paid for")
+            output = service.tasks[task_id][1]
+            assert output not in page.content()
+            assert output not in json.dumps(page.context.storage_state())

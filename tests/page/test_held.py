@@ -1,0 +1,206 @@
+"""What held against strangers, and must go on holding."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.conftest import PHOTOS, QUICK
+from tests.support.apps import App, served
+from tests.support.service import KEY, MODEL, Service, running
+from wavespeed import AsyncClient, Edit
+from wavespeed.sandbox import Sandbox, serve
+from wavespeed.studio import pieces
+from wavespeed.studio.driver import Limits
+from wavespeed.studio.previews import Seen
+from wavespeed.studio.recipe import Recipe, read, write
+from wavespeed.studio.runner import Runner
+from wavespeed.studio.store import Store
+
+HOSTILE = "<img src=x onerror=hit()>'\" ${hit()} {{hit}} </script><script>hit()</script>"
+VISITOR = "f" * 32
+
+
+class Page:
+    """A page of a visitor's whose browser sends what it likes."""
+
+    def __init__(self, app: App, http: httpx.Client, session: str) -> None:
+        self._http = http
+        self._session = session
+        config = http.get("/config").json()
+        self.ids = {one["props"].get("elem_id"): one["id"] for one in config["components"]}
+        self._dependencies = config["dependencies"]
+        self.folder = app.log_file.parent
+
+    def event(self, element: str, kind: str, inputs: int) -> int:
+        """The event of an element that has so many inputs."""
+        target = [self.ids[element], kind]
+        [found] = [
+            one["id"]
+            for one in self._dependencies
+            if target in one["targets"] and len(one["inputs"]) == inputs and one["backend_fn"]
+        ]
+        return int(found)
+
+    def send(self, event: int, data: list[Any], **about: Any) -> str:
+        """What is told until the event has ended."""
+        body = {
+            "data": data,
+            "fn_index": event,
+            "session_hash": self._session,
+            "event_data": about or None,
+        }
+        assert self._http.post("/gradio_api/queue/join", json=body).status_code == 200
+        told = []
+        address = f"/gradio_api/queue/data?session_hash={self._session}"
+        with self._http.stream("GET", address) as events:
+            for line in events.iter_lines():
+                told.append(line)
+                if "process_completed" in line:
+                    break
+        return "\n".join(told)
+
+    def start(self, prompt: str, variants: Any, price: Any, revealed: Any) -> str:
+        with (PHOTOS / "coffee.jpg").open("rb") as file:
+            path = self._http.post("/gradio_api/upload", files={"files": file}).json()[0]
+        picture = {"image": {"path": path, "meta": {"_type": "gradio.FileData"}}}
+        event = self.event("edit", "click", 11)
+        options = [False, False, variants, False, "", price]
+        return self.send(event, [[picture], prompt, *options, VISITOR, None, revealed])
+
+    def act(self, do: str, run: str, index: Any) -> str:
+        event = self.event("results", "click", 5)
+        return self.send(event, [None, "", 0, VISITOR, None], do=do, run=run, index=index, tip="")
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    with (
+        served(tmp_path_factory.mktemp("held")) as app,
+        httpx.Client(base_url=app.url, trust_env=False, timeout=60) as http,
+    ):
+        yield Page(app, http, "a-page")
+
+
+def runs(page: Page) -> list[Any]:
+    store = Store(page.folder / "data" / "studio.db")
+    try:
+        return store.history(VISITOR, skip=0, most=50)
+    finally:
+        store.close()
+
+
+@pytest.mark.parametrize(
+    ("variants", "price"), [("1000000", 0), (-1, -5), (["1"], "0"), ({"a": 1}, None)]
+)
+def test_a_forged_price_and_number_buy_nothing(page: Page, variants: Any, price: Any) -> None:
+    before = len(runs(page))
+    page.start("sepia", variants, price, [])
+    made = runs(page)[: len(runs(page)) - before]
+    assert len(made) <= 1
+    assert all(run.price_usd == 0.02 for run in made)
+
+
+def test_forged_indexes_and_sets_uncover_nothing(page: Page) -> None:
+    page.start("warm [[nsfw]]", "1", 0.02, ["x/0"])
+    run = next(run for run in runs(page) if "nsfw" in run.prompt)
+    name = run.results[0].path.stem
+    for told in (
+        *(page.act("show", run.id, index) for index in (-1, 1, 99, 10**30, True)),
+        *(page.act("input", run.id, index) for index in (-1, 1, 99)),
+        page.send(
+            page.event("results", "select", 2), [VISITOR, [f"{run.id}/0"]], do="open", run=run.id
+        ),
+        page.send(page.event("history", "select", 2), [VISITOR, {"a": 1}], do="open", run=run.id),
+    ):
+        assert name not in told
+        assert "Traceback" not in told
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/gradio_api/file={outside}",
+        "/gradio_api/file={cache}/../data/studio.db",
+        "/gradio_api/file={cache}/%2e%2e/data/studio.db",
+        "/gradio_api/file={cache}/..%2fdata%2fstudio.db",
+        "/gradio_api/file//{outside}",
+        "/gradio_api/file/{outside}",
+        "/static/../../../../../../../../..{outside}",
+        "/assets/%2e%2e/%2e%2e/%2e%2e/%2e%2e/%2e%2e/%2e%2e/%2e%2e/%2e%2e{outside}",
+        "/svelte/..%2f..%2f..%2f..%2f..%2f..%2f..%2f..%2f..{outside}",
+        "/gradio_api/proxy=https://127.0.0.1{outside}",
+        "/gradio_api/proxy=file://{outside}",
+        "/gradio_api/custom_component/1/client/component/..%2f..%2f..%2f..{outside}",
+        "/gradio_api/stream/x/1/1/..%2f..%2fstudio.db",
+        "/theme.css/..%2f..{outside}",
+        "/pwa_icon/..%2f..{outside}",
+    ],
+)
+def test_no_route_leads_out_of_its_folder(page: Page, path: str) -> None:
+    outside = page.folder / "data" / "studio.db"
+    asked = path.format(outside=outside, cache=page.folder / "cache")
+    answer = page._http.get(asked)
+    assert answer.status_code >= 400
+    assert b"SQLite" not in answer.content
+    assert "Traceback" not in answer.text
+
+
+@pytest.mark.anyio
+async def test_a_hundred_submissions_at_once_do_not_pass_the_budget(tmp_path: Path) -> None:
+    sandbox, store = Sandbox(seed=7, seconds=(0.1, 0.2)), Store(tmp_path / "studio.db")
+    with serve(sandbox) as url:
+        async with AsyncClient(KEY, base_url=url, pace=QUICK) as client:
+            runner = Runner(client, store, tmp_path, Limits(budget_usd=0.10, parallel=100))
+            edit = Edit("sepia", (PHOTOS / "coffee.jpg",))
+            started = [runner.start(edit, f"{number:032x}") for number in range(100)]
+            ended = await asyncio.gather(*(runner.finished(run.id) for run in started))
+            await runner.close()
+    store.close()
+    assert len(sandbox.calls("submit")) == 5
+    assert sum(run.cost_usd for run in ended) == pytest.approx(0.10)
+    assert sum(run.spent == "no" for run in ended) == 95
+
+
+@pytest.mark.parametrize("key", ["wrong", "two words", '""', "Bearer", "'", "k\u00e9y"])
+def test_a_visitors_bad_key_is_never_replaced_by_the_owners(
+    key: str, paid: tuple[App, Service]
+) -> None:
+    app, service = paid
+    headers = httpx.Headers({"X-WaveSpeed-Key": key}, encoding="latin-1")
+    with httpx.Client(base_url=app.url, headers=headers, trust_env=False, timeout=60) as http:
+        with (PHOTOS / "coffee.jpg").open("rb") as file:
+            path = http.post("/gradio_api/upload", files={"files": file}).json()[0]
+        data = [[{"path": path}], "make it grey", False, False]
+        call = http.post("/gradio_api/call/edit", json={"data": data}).json()
+        events = http.get(f"/gradio_api/call/edit/{call['event_id']}").text
+    assert "event: error" in events
+    assert KEY not in [used for path, used in service.keys if path == MODEL]
+
+
+@pytest.fixture(scope="module")
+def paid(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[App, Service]]:
+    service = Service(seconds=0.2)
+    with running(service) as url:
+        settings = {"WAVESPEED_API_KEY": KEY, "WAVESPEED_BASE_URL": url}
+        with served(tmp_path_factory.mktemp("paid"), **settings) as app:
+            yield app, service
+
+
+def test_what_a_pictures_metadata_says_is_text(tmp_path: Path) -> None:
+    recipe = Recipe(HOSTILE, HOSTILE, HOSTILE, datetime.now(UTC), (), nsfw=False)
+    picture = tmp_path / f"{HOSTILE.replace('/', '_')[:60]}.jpg"
+    picture.write_bytes(write((PHOTOS / "coffee.jpg").read_bytes(), recipe))
+    found = read(picture)
+    assert found is not None
+    assert found.prompt == HOSTILE
+    drawn = pieces.strip([picture], [Seen(recipe=found)], [False], each=False)
+    assert "<img src=x" not in drawn
+    assert "<script>" not in drawn
+    assert "&lt;script&gt;" in drawn

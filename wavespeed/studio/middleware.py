@@ -1,0 +1,189 @@
+"""What every request passes before Gradio sees it, and every answer after: pure ASGI, so that
+streams are not held back.
+
+It stands outside of Gradio's CORS, which answers preflights itself and every foreign page with
+credentials. `app_kwargs` of `launch` would put it inside; so `install` does it when the app starts.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+from fastapi import FastAPI
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.middleware import Middleware
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from . import words
+from .login_throttle import LoginThrottle, address_of
+from .origins import Origins, Refusal
+from .request_bodies import BodyLimits, ClientGone, RequestRefused
+
+FILE_ROUTES = ("/gradio_api/file=", "/gradio_api/file/")
+CLOSED = (
+    # Writes every field, a visitor's key too, into a file, and shows it to whoever has the link.
+    # Links of ours are `?prompt=`, for anyone, and `?run=`, for the browser whose run it is.
+    "/gradio_api/deep_link",
+    "/gradio_api/dev/reload",  # Answers without end.
+    "/gradio_api/process_recording",  # Feeds a video to ffmpeg.
+)
+"""Routes of Gradio's that nothing here asks, and that are open to anyone."""
+FRAMES = "frame-ancestors 'self'"
+HUB_FRAMES = f"{FRAMES} https://huggingface.co"
+"""The Hub shows a Space in a frame of its own; other Spaces are strangers."""
+RANGE = re.compile(rb"bytes=(\d{1,15})-(\d{1,15})")
+"""The one form that Gradio understands; of others it breaks, or sends the whole file anyway."""
+OF_A_RANGE = {
+    b"accept-ranges",
+    b"content-disposition",
+    b"content-length",
+    b"content-range",
+    b"content-type",
+}
+"""Gradio's answer to a range repeats all headers of the request, cookies too: these are its own."""
+
+
+class SecurityMiddleware:
+    """Refuses what comes from elsewhere, is too large or guesses passwords; and says in each answer
+    who may frame and keep it. `logins` where the page has a login; on a Space its cookie has to
+    work inside the Hub's frame."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        origins: Origins,
+        bodies: BodyLimits,
+        logins: LoginThrottle | None,
+        is_space: bool,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._app = app
+        self._origins = origins
+        self._bodies = bodies
+        self._logins = logins
+        self._is_space = is_space
+        self._clock = clock
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            return await self._app(scope, receive, send)
+        refusal = (
+            self._origins.refusal(Headers(scope=scope))
+            or self._login_refusal(scope)
+            or _closed_refusal(scope)
+        )
+        if scope["type"] == "websocket":
+            if refusal is None:
+                return await self._app(scope, receive, send)
+            return await send({"type": "websocket.close", "code": 1008, "reason": refusal.message})
+        with suppress(ClientGone):
+            if refusal is None:
+                try:
+                    async with self._bodies.admitted(scope, receive) as body:
+                        return await self._app(
+                            _without_odd_range(scope), body, self._sent(scope, send)
+                        )
+                except RequestRefused as error:
+                    refusal = error.refusal
+            await _answer(refusal)(scope, receive, send)
+
+    def _login_refusal(self, scope: Scope) -> Refusal | None:
+        if self._logins is None or not _is_login(scope):
+            return None
+        wait = math.ceil(self._logins.wait(_address(scope), self._clock()))
+        return Refusal(429, words.wrong_passwords(wait), retry_after=wait) if wait else None
+
+    def _sent(self, scope: Scope, send: Send) -> Send:
+        async def start(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                self._finish(scope, message)
+            await send(message)
+
+        return start
+
+    def _finish(self, scope: Scope, message: Message) -> None:
+        """The headers of an answer."""
+        if self._logins is not None and message["status"] == 200 and _is_login(scope):
+            self._logins.succeeded(_address(scope))
+        is_file = _is_file(scope)
+        if is_file and message["status"] == 206:
+            own = {name.lower(): value for name, value in message["headers"]}
+            message["headers"] = [(name, own[name]) for name in sorted(OF_A_RANGE & own.keys())]
+        headers = MutableHeaders(raw=list(message["headers"]))
+        if is_file:
+            headers["Cache-Control"] = "private, no-store"
+            headers["X-Content-Type-Options"] = "nosniff"
+        if headers.get("content-type", "").startswith("text/html"):
+            headers["Content-Security-Policy"] = HUB_FRAMES if self._is_space else FRAMES
+        message["headers"] = [
+            (name, value if self._is_space else _lax(name, value)) for name, value in headers.raw
+        ]
+
+
+def install(app: FastAPI, middleware: Middleware) -> None:
+    """Puts a middleware around everything else that the app has, before its first request."""
+    app.user_middleware.insert(0, middleware)
+    app.middleware_stack = app.build_middleware_stack()
+
+
+def _answer(refusal: Refusal) -> JSONResponse:
+    """As Gradio's clients read it, in the browser and elsewhere; the connection may still hold
+    what was not read of the request."""
+    headers = {"Connection": "close", "Cache-Control": "no-store"}
+    if refusal.retry_after is not None:
+        headers["Retry-After"] = str(refusal.retry_after)
+    content = {"detail": refusal.message, "error": refusal.message}
+    return JSONResponse(content, refusal.status, headers)
+
+
+def _closed_refusal(scope: Scope) -> Refusal | None:
+    is_closed = str(scope["path"]).rstrip("/").endswith(CLOSED)
+    return Refusal(404, words.NOT_HERE) if is_closed else None
+
+
+def _is_login(scope: Scope) -> bool:
+    path = str(scope["path"])
+    return (
+        scope["type"] == "http"
+        and scope["method"] == "POST"
+        and path.rstrip("/").endswith("/login")
+    )
+
+
+def _is_file(scope: Scope) -> bool:
+    return any(route in scope["path"] for route in FILE_ROUTES)
+
+
+def _address(scope: Scope) -> str:
+    forwarded_for = ",".join(Headers(scope=scope).getlist("x-forwarded-for"))
+    return address_of((scope.get("client") or ("",))[0], forwarded_for)
+
+
+def _without_odd_range(scope: Scope) -> Scope:
+    """Without a range that Gradio would break on; the whole file is a right answer to any."""
+    if not _is_file(scope):
+        return scope
+    headers = [
+        (name, value)
+        for name, value in scope["headers"]
+        if name != b"range" or _is_plain_range(value)
+    ]
+    return {**scope, "headers": headers}
+
+
+def _is_plain_range(value: bytes) -> bool:
+    found = RANGE.fullmatch(value.strip())
+    return found is not None and int(found[1]) <= int(found[2])
+
+
+def _lax(name: bytes, value: bytes) -> bytes:
+    """A cookie that goes along with requests of the page's own site alone."""
+    if name.lower() != b"set-cookie":
+        return value
+    return re.sub(rb"(?i)samesite=none", b"SameSite=lax", value)
