@@ -32,11 +32,13 @@ if __name__ == "__main__":
 import gradio as gr
 from filelock import FileLock, Timeout
 from gradio.events import api
+from starlette.middleware import Middleware
 
 from wavespeed import AsyncClient, BadKey, Connections, Durations, InvalidEdit, Pace
 from wavespeed.sandbox import Sandbox, serve
 from wavespeed.studio import log, pieces, previews, words
 from wavespeed.studio.account import Account
+from wavespeed.studio.downloads import Downloads
 from wavespeed.studio.driver import Limits
 from wavespeed.studio.examples import CHIPS
 from wavespeed.studio.handlers import Handlers
@@ -46,6 +48,7 @@ from wavespeed.studio.runner import Runner
 from wavespeed.studio.scripts import Scripts
 from wavespeed.studio.store import Store, StoreError
 from wavespeed.studio.theme import theme
+from wavespeed.studio.uploads import UploadRecorder, Uploads, leave_paths_alone
 from wavespeed.studio.views import Views
 from wavespeed.studio.visitors import ClientOf
 
@@ -74,6 +77,8 @@ def build(
     account: Account,
     client_of: ClientOf,
     nsfw: Nsfw,
+    uploads: Uploads,
+    downloads: Downloads,
     *,
     engine: str,
     sandbox: bool,
@@ -180,9 +185,9 @@ def build(
         page.temp_file_sets.append(copies := set[str]())  # For `delete_cache`.
         previews.begin(copies)
 
-        views = Views(runner, nsfw, api_url)
-        do = Handlers(runner, views, account, client_of)
-        past = Past(runner, views, account, client_of, key=key)
+        views = Views(runner, nsfw, api_url, downloads)
+        do = Handlers(runner, views, account, client_of, uploads)
+        past = Past(runner, views, account, client_of, uploads, key=key)
         fields = [inputs, prompt]
         shown = [group, status, results, stop, inputs_note, prompt_note, key_note]
         options = [sync_mode, base64_output, variants, each, own, price]
@@ -234,8 +239,8 @@ def build(
         restoring = strip.click(past.restore, [inputs, visitor], [*fields, inputs_note], **ours)
         # A gallery that the server fills for the first time does not say that it has changed.
         for event in (coming, taking, browsing, restoring):
-            event.then(past.look_at, [inputs, each], strip, **ours)
-        gr.on([inputs.change, each.change], past.look_at, [inputs, each], strip, **last)
+            event.then(past.look_at, [inputs, each, visitor], strip, **ours)
+        gr.on([inputs.change, each.change], past.look_at, [inputs, each, visitor], strip, **last)
         asked = [inputs.change, prompt.change, each.change]
         gr.on(asked, past.read, [*fields, each], hint, **last)
         here: dict[str, Any] = {**last, "queue": False}
@@ -256,11 +261,12 @@ def build(
             js=KEY_AS_IT_IS,  # Gradio may hear of the last letter after the key for Enter.
             **last,
         )
-        scripts = Scripts(runner, account, client_of)
+        scripts = Scripts(runner, account, client_of, uploads)
         for endpoint in (scripts.edit, scripts.edit_stream):
             api(endpoint, api_name=endpoint.__name__, concurrency_limit=None)
         if mcp:  # Not queued: what goes through the queue reaches a model as one long text.
             api(scripts.edit_picture, api_name="edit_picture", queue=False)
+        leave_paths_alone(page)
     return page
 
 
@@ -286,7 +292,14 @@ def key_of_ones_own(settings: Settings, pace: Pace, pool: Connections) -> Client
     return client_of
 
 
-def life(runner: Runner, account: Account, keep_days: float | None, pool: Connections) -> Any:
+def life(
+    runner: Runner,
+    account: Account,
+    keep_days: float | None,
+    pool: Connections,
+    uploads: Uploads,
+    downloads: Downloads,
+) -> Any:
     """What goes on as long as the page is served, for Gradio's `lifespan`."""
 
     @asynccontextmanager
@@ -296,9 +309,10 @@ def life(runner: Runner, account: Account, keep_days: float | None, pool: Connec
         # are `?prompt=`, which anyone may see, and `?run=`, for the browser whose run it is.
         routes = app.router.routes
         routes[:] = [one for one in routes if getattr(one, "path", "") != DEEP_LINK]
+        routes.insert(0, downloads.route())
         async with pool:
             await runner.take_up()
-            chores = [runner.sweep(keep_days), account.learn_price()]
+            chores = [runner.sweep(keep_days), account.learn_price(), uploads.sweep()]
             tasks = [asyncio.create_task(chore) for chore in chores]
             yield
             for task in tasks:
@@ -338,10 +352,17 @@ def main(settings: Settings) -> None:
             sys.exit("WAVESPEED_DATA_DIR is used by another process of this page.")
         except (OSError, StoreError) as error:
             sys.exit(f"WAVESPEED_DATA_DIR can't be written: {error}")
-        limits = Limits(settings.budget_usd, settings.visitor_edits, settings.parallel)
+        limits = Limits(
+            settings.budget_usd,
+            settings.visitor_edits,
+            settings.parallel,
+            visitor_bytes=_bytes(settings.visitor_mb),
+            disk_bytes=_bytes(settings.disk_mb),
+        )
         service = urlsplit(base_url).netloc if settings.api_key else "sandbox"
         runner = Runner(client, store, settings.data_dir, limits, service)
         account = Account(client)
+        uploads, downloads = Uploads(store), Downloads(runner)
         # With requirements-mcp.txt installed; but Gradio asks no model for the page's login.
         mcp = find_spec("mcp") is not None and settings.auth is None
 
@@ -351,6 +372,8 @@ def main(settings: Settings) -> None:
             account,
             client_of,
             settings.nsfw,
+            uploads,
+            downloads,
             engine=engine,
             sandbox=engine == words.SANDBOX,
             api_url=(base_url, settings.base_url),
@@ -370,7 +393,10 @@ def main(settings: Settings) -> None:
                 max_file_size=MAX_UPLOAD,
                 mcp_server=mcp,
                 run_history=False,  # It writes every input into the browser's storage.
-                app_kwargs={"lifespan": life(runner, account, settings.keep_days, pool)},
+                app_kwargs={
+                    "lifespan": life(runner, account, settings.keep_days, pool, uploads, downloads),
+                    "middleware": [Middleware(UploadRecorder, record=uploads.record)],
+                },
                 theme=theme(),
                 head=asset("head.html"),  # What an audience never sees, not even for a moment.
                 css=asset("page.css"),
@@ -382,6 +408,10 @@ def main(settings: Settings) -> None:
         except OSError:
             place = f"{settings.server_name}, port {settings.server_port}"
             sys.exit(f"The page can't be served at {place}: see GRADIO_SERVER_NAME and _PORT.")
+
+
+def _bytes(megabytes: int | None) -> int | None:
+    return None if megabytes is None else megabytes * 1_000_000
 
 
 if __name__ == "__main__":

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import gradio as gr
 
-from wavespeed import AsyncClient, Edit, InvalidEdit, WaveSpeedError
+from wavespeed import AsyncClient, Edit, InvalidEdit
 
 from . import pieces, problems, words
 from .account import Account
 from .batch import MOST, is_batch
 from .examples import EXAMPLES
-from .fields import Files, copies, drafted, fields_of, linked
+from .fields import drafted, fields_of, linked
 from .markup import PHOTOS
 from .run import Run
 from .runner import Runner
+from .uploads import Files, Uploads
 from .views import OpenPage, Shown, Streamed, Views, nothing, streamed
 from .visitors import ClientOf, known
 
@@ -30,17 +32,18 @@ MOST_PAGES = 10_000
 """Pages of which the last start is remembered."""
 
 
-def asked(files: Files, prompt: str, sync_mode: bool, base64_output: bool) -> Edit:
+def asked(files: Sequence[Path], prompt: str, sync_mode: bool, base64_output: bool) -> Edit:
     """The edit that the fields say. Raises `InvalidEdit`."""
-    images = tuple(Path(path) for path, _ in files or [])
-    return Edit(prompt, images, sync_mode=sync_mode, base64_output=base64_output)
+    return Edit(prompt, tuple(files), sync_mode=sync_mode, base64_output=base64_output)
 
 
-def asked_of_each(files: Files, prompt: str, sync_mode: bool, base64_output: bool) -> list[Edit]:
+def asked_of_each(
+    files: Sequence[Path], prompt: str, sync_mode: bool, base64_output: bool
+) -> list[Edit]:
     """An edit for each picture. Raises `InvalidEdit`."""
-    if len(files or []) > MOST:
+    if len(files) > MOST:
         raise InvalidEdit(f"{words.TOO_MANY_EACH}.", field="images")
-    return [asked([file], prompt, sync_mode, base64_output) for file in files or []]
+    return [asked([file], prompt, sync_mode, base64_output) for file in files]
 
 
 def counted(variants: object) -> int:
@@ -58,8 +61,16 @@ def is_showcase(request: gr.Request) -> bool:
 class Handlers:
     """What each of these events does; the runs are the runner's."""
 
-    def __init__(self, runner: Runner, views: Views, account: Account, client_of: ClientOf) -> None:
+    def __init__(
+        self,
+        runner: Runner,
+        views: Views,
+        account: Account,
+        client_of: ClientOf,
+        uploads: Uploads,
+    ) -> None:
         self._runner = runner
+        self._uploads = uploads
         self._account = account
         self._views = views
         self._client_of = client_of
@@ -99,13 +110,14 @@ class Handlers:
         request: gr.Request,
     ) -> Streamed:
         """Edit was pressed."""
-        batch = each and len(files or []) > 1
-        if batch:
-            edits = asked_of_each(files, text, sync, base64)
-        else:
-            edits = [asked(files, text, sync, base64)] * counted(variants)
-        client = self._client_of(key)
         who = known(who, request)
+        mine = await self._uploads.accepted(files, who)
+        batch = each and len(mine) > 1
+        if batch:
+            edits = asked_of_each(mine, text, sync, base64)
+        else:
+            edits = [asked(mine, text, sync, base64)] * counted(variants)
+        client = self._client_of(key)
         usd = self._price(client, price)
         runs = self._begin(edits, who, request, client=client, price_usd=usd, batch=batch)
         if not runs:
@@ -179,14 +191,14 @@ class Handlers:
     ) -> tuple[Any, Any]:
         """What a button among the results or the examples puts into the fields; spends nothing."""
         if event.do == "example":
-            return await self._example(int(event.index))
-        run = await self._runner.get(str(event.run or ""), known(who, request))
+            return await self._example(int(event.index), known(who, request))
+        run = await self._runner.get(str(event.run or ""), who := known(who, request))
         if run is not None and event.do == "original":
-            return (await fields_of(run))[0], gr.skip()
+            return (await fields_of(run, self._uploads))[0], gr.skip()
         index = int(event.index)
         if run is None or event.do != "input" or self._views.is_covered(run, index, revealed):
             return gr.skip(), gr.skip()
-        return await copies([run.results[index].path]), gr.skip()
+        return await self._uploads.copies([run.results[index].path], who), gr.skip()
 
     async def _ask(
         self,
@@ -224,11 +236,7 @@ class Handlers:
         page = request.session_hash, who
         if do == "pack":
             self._views.leave(page)
-            try:
-                pack = await self._views.packed(runs)
-            except WaveSpeedError as error:
-                gr.Warning(str(error))
-                return nothing()
+            pack = self._views.packed(runs, who, by_input=True)
             return _stage_alone(await self._views.stage(runs, revealed, pack=pack))
         client = self._payer(key, runs)
         if do == "resume":
@@ -250,12 +258,13 @@ class Handlers:
             raise InvalidEdit(words.KEY_AGAIN, field="key")  # Else the server's key would pay.
         return client
 
-    async def _example(self, index: int) -> tuple[Any, Any]:
+    async def _example(self, index: int, who: str) -> tuple[Any, Any]:
         """Fills the fields, and spends nothing."""
         if not 0 <= index < len(EXAMPLES):
             return gr.skip(), gr.skip()
         example = EXAMPLES[index]
-        return await copies([PHOTOS / name for name in example.photos]), example.prompt
+        photos = [PHOTOS / name for name in example.photos]
+        return await self._uploads.copies(photos, who), example.prompt
 
     def _price(self, client: AsyncClient | None, price: float) -> float:
         """What the page showed holds for a visitor's own account; of ours we know it."""
@@ -294,8 +303,8 @@ class Handlers:
         prompt, wanted = linked(draft)
         run = await self._runner.get(wanted or "", who)
         last = run or next(iter(await self._runner.history(who, most=1)), None)
-        pictures, text = await fields_of(last)
-        files, said, each = ([], "", False) if run else await drafted(draft)
+        pictures, text = await fields_of(last, self._uploads)
+        files, said, each = ([], "", False) if run else await drafted(draft, who, self._uploads)
         text = prompt or said or text or gr.skip()
         return who, files or pictures or gr.skip(), text, each or gr.skip(), wanted
 

@@ -10,10 +10,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from wavespeed import MAX_IMAGES, MODEL, byte_count
+from wavespeed import MAX_IMAGES, MODEL
 
 from . import captions, problems, words
 from .batch import MOST, is_batch, progress
+from .downloads import Link
 from .examples import EXAMPLES
 from .markup import PHOTOS, address, asset, draw
 from .previews import Seen, Sent, look
@@ -185,7 +186,7 @@ def _item(run: Run, shot: Shot) -> dict[str, object]:
         "shape": shape,
         "ratio": f"{_ratio(result, before):.4f}",
         "link": output.url if output and not shot.covered else None,
-        "name": result.path.name,
+        "name": result.name,
     }
 
 
@@ -195,14 +196,13 @@ def _ratio(result: Result, before: Sent | None) -> float:
     return max(ratio, before.width / before.height) if before else ratio
 
 
-def batch(runs: Sequence[Run], shots: Mapping[str, Card], pack: Path | None) -> str:
+def batch(runs: Sequence[Run], shots: Mapping[str, Card], pack: Link | None) -> str:
     """The pictures of a batch, small, each with its state; what can be done about the rest; and
     `pack`, the archive, where one was just asked for."""
     tiles = []
     for run in runs:
         card = shots.get(run.id, Card(None, False, ""))
         tiles.append({"run": run, "file": card.file, "covered": card.covered, "cover": card.cover})
-    packed = {"file": pack, "size": byte_count(pack.stat().st_size)} if pack else None
     # What failed alike is told once.
     told: dict[problems.Problem, list[str]] = {}
     for problem in [problems.problem(run) for run in runs if run.error]:
@@ -213,7 +213,7 @@ def batch(runs: Sequence[Run], shots: Mapping[str, Card], pack: Path | None) -> 
         )
         for one, all_ in told.items()
     ]
-    return draw("batch", tiles=tiles, offers=_offers(runs), pack=packed, problems_told=said)
+    return draw("batch", tiles=tiles, offers=_offers(runs), pack=pack, problems_told=said)
 
 
 def _offers(runs: Sequence[Run]) -> list[tuple[str, str]]:
@@ -246,12 +246,9 @@ def history(
     return draw("history", cards=drawn, skip=skip, more=more, spent=spent, said=said)
 
 
-def exported(pack: Path, sheet: Path) -> str:
-    """Links to what was written to take away."""
-    links = [
-        (name, address(file), file.name, byte_count(file.stat().st_size))
-        for name, file in ((words.ARCHIVE, pack), (words.CONTACT_SHEET, sheet))
-    ]
+def exported(pack: Link, sheet: Link) -> str:
+    """Links to what can be taken away."""
+    links = [(words.ARCHIVE, pack), (words.CONTACT_SHEET, sheet)]
     return draw("exported", links=links)
 
 

@@ -23,7 +23,15 @@ from wavespeed import (
     WaveSpeedError,
 )
 
-from .errors import Interrupted, KeyNeeded, NoPicture, Overspent, Unsaved, Unwritten
+from .errors import (
+    Interrupted,
+    KeyNeeded,
+    NoPicture,
+    Overspent,
+    QuotaExceeded,
+    Unsaved,
+    Unwritten,
+)
 from .run import Run, Trouble
 from .words import (
     CHANGE_IT,
@@ -59,7 +67,7 @@ def problem(run: Run) -> Problem:
         )
     elif trouble.spent == "yes" and trouble.prediction_id:
         advice = _PAID  # Never advise to pay again for what exists.
-    if run.edit is None:
+    if run.edit is None and trouble.kind != QuotaExceeded.__name__:
         advice = _CHECK_ID
     # An empty sentence means that the error's own is made for people.
     return Problem(what or trouble.message, _money(run, trouble), advice, _details(run, trouble))
@@ -107,6 +115,7 @@ _SENTENCES: dict[type[WaveSpeedError], tuple[str, str]] = {
         "Try again; if it comes back, report the details.",
     ),
     Overspent: ("", f"Come back then. {KEPT}"),
+    QuotaExceeded: ("", f"Delete old edits in the history, then try again. {KEPT}"),
     KeyNeeded: ("", ""),
     Interrupted: ("", "Press Edit to send it now."),
     Unsaved: ("", "Make room on the disk, then fetch it again; that costs nothing."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -39,6 +40,8 @@ State = Literal["running", "done", "failed", "stopped", "unknown"]
 
 VISITORS = "visitor"
 """The account of runs under a visitor's own key; nobody knows whether two of them are the same."""
+SCRIPTS = "scripts"
+"""The visitor that all callers of the API are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +92,11 @@ class Result:
     size_bytes: int
     cover: str
     nsfw: bool | None
+
+    @property
+    def name(self) -> str:
+        """What people call its file."""
+        return plain_name(self.path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -335,6 +343,11 @@ def details(run: Run) -> dict[str, Any]:
         },
         "cost_usd": run.cost_usd if run.state == "done" else None,
     }
+
+
+def plain_name(path: Path) -> str:
+    """A file's name without the digits that keep the path of a result from being guessed."""
+    return re.sub(r"(?<=-\d)-[0-9a-f]{16}(?=\.\w+$)", "", path.name)
 
 
 def _between(start: float | None, end: float | None) -> float | None:

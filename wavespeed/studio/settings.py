@@ -36,6 +36,9 @@ class Settings:
     budget_usd: float | None = None
     visitor_edits: int | None = None
     parallel: int = 2
+    visitor_mb: int | None = 2_000
+    disk_mb: int | None = 20_000
+    """What the pictures and results of one visitor and of all may take; None: no limit."""
     nsfw: Nsfw = "blur"
     require_visitor_key: bool = False
     auth: tuple[str, str] | None = field(default=None, repr=False)
@@ -63,6 +66,8 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         budget_usd=_limit("WAVESPEED_BUDGET_USD", value("WAVESPEED_BUDGET_USD")),
         visitor_edits=_count("WAVESPEED_VISITOR_EDITS", value("WAVESPEED_VISITOR_EDITS")),
         parallel=_count("WAVESPEED_PARALLEL", value("WAVESPEED_PARALLEL", "2")) or 1,
+        visitor_mb=_size("WAVESPEED_VISITOR_MB", value("WAVESPEED_VISITOR_MB", "2000")),
+        disk_mb=_size("WAVESPEED_DISK_MB", value("WAVESPEED_DISK_MB", "20000")),
         nsfw=NSFW[_choice("WAVESPEED_NSFW", value("WAVESPEED_NSFW", "blur").lower(), tuple(NSFW))],
         require_visitor_key=_choice(
             "WAVESPEED_REQUIRE_VISITOR_KEY", value("WAVESPEED_REQUIRE_VISITOR_KEY", "0"), ("0", "1")
@@ -124,6 +129,10 @@ def _count(name: str, text: str) -> int | None:
     if text and not (text.isascii() and text.isdigit()):
         raise BadSetting(f"{name} has to be a whole number.")
     return int(text) if text else None
+
+
+def _size(name: str, text: str) -> int | None:
+    return None if text.lower() == "none" else _count(name, text)
 
 
 def _number(name: str, text: str, least: float = 0.0) -> float:

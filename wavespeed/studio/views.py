@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence, Set
 from contextlib import aclosing
 from datetime import UTC, datetime
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
@@ -17,7 +17,8 @@ from wavespeed import InvalidEdit
 
 from . import pieces, previews, words
 from .batch import is_batch, newest
-from .export import archive
+from .downloads import Downloads, Link
+from .export import archive, contact_sheet
 from .markup import draw
 from .run import Result, Run, Trouble
 from .runner import Runner
@@ -48,8 +49,11 @@ class Views:
     """The page over the runs of a runner; `nsfw` says what becomes of flagged pictures, `api_url`
     where edits are sent, under the server's key and under visitors' own."""
 
-    def __init__(self, runner: Runner, nsfw: Nsfw, api_url: tuple[str, str]) -> None:
+    def __init__(
+        self, runner: Runner, nsfw: Nsfw, api_url: tuple[str, str], downloads: Downloads
+    ) -> None:
         self._runner = runner
+        self._downloads = downloads
         self.nsfw: Nsfw = nsfw
         self._api_url = api_url
         self._left: dict[OpenPage, asyncio.Event] = {}
@@ -115,7 +119,7 @@ class Views:
         tip: Run | None = None,
         *,
         older: Sequence[Run] = (),
-        pack: Path | None = None,
+        pack: Link | None = None,
         tried: set[str] | None = None,
     ) -> str:
         """The pictures of runs, or their errors, or an invitation; of a batch with its archive."""
@@ -191,13 +195,15 @@ class Views:
                 strip.append(pieces.Version(run.id, "version", file, result.cover))
         return strip
 
-    async def packed(self, runs: Sequence[Run]) -> Path:
-        """An archive of a batch, for whoever asked for it. Raises `Unsaved`."""
-        file = previews.place(f"image-edits-{datetime.now(UTC):%Y-%m-%d-%H%M%S}.zip")
-        await asyncio.to_thread(
-            archive, runs, file, covered=self.is_kept_away, hidden=self.is_hidden, by_input=True
-        )
-        return file
+    def packed(self, runs: Sequence[Run], visitor: str, *, by_input: bool = False) -> Link:
+        """Where a visitor gets an archive of runs."""
+        make = partial(archive, covered=self.is_kept_away, hidden=self.is_hidden, by_input=by_input)
+        return self._downloads.offer(runs, visitor, f"{_stem()}.zip", make)
+
+    def sheet(self, runs: Sequence[Run], visitor: str) -> Link:
+        """Where a visitor gets a contact sheet of runs."""
+        make = partial(contact_sheet, covered=self.is_kept_away, hidden=self.is_hidden)
+        return self._downloads.offer(runs, visitor, f"{_stem()}.html", make)
 
     async def _versions(self, run: Run) -> list[Run]:
         """The runs that led to this one, oldest first."""
@@ -293,6 +299,10 @@ class Views:
         left = self._left.pop(page, None)
         if left is not None:
             left.set()
+
+
+def _stem() -> str:
+    return f"image-edits-{datetime.now(UTC):%Y-%m-%d-%H%M%S}"
 
 
 async def _once(runs: Sequence[Run]) -> AsyncGenerator[tuple[Run, ...]]:
