@@ -91,6 +91,7 @@ def build(
     `Views`), `key` whose key is used where a visitor brings none. With `mcp` the edit is a tool for
     models, too; a `space` can be duplicated."""
     actions = asset("actions.js")
+    leave_paths_alone()
     page = gr.Blocks(title=words.TITLE, analytics_enabled=False, delete_cache=(3600, 86400))
     with page:
         group, place = gr.State(), gr.State(0)
@@ -266,7 +267,6 @@ def build(
             api(endpoint, api_name=endpoint.__name__, concurrency_limit=None)
         if mcp:  # Not queued: what goes through the queue reaches a model as one long text.
             api(scripts.edit_picture, api_name="edit_picture", queue=False)
-        leave_paths_alone(page)
     return page
 
 

@@ -143,16 +143,19 @@ class UploadRecorder:
             await send(message)
 
 
-def leave_paths_alone(page: gr.Blocks) -> None:
-    """Lets the page's galleries and endpoints get paths as they were sent. Else Gradio downloads
-    what is an address, of any size, before anyone has looked at it."""
-    for block in page.blocks.values():
-        if isinstance(block, gr.Gallery | Api):
-            block.__dict__["async_move_resource_to_block_cache"] = _as_it_is
-
-
-async def _as_it_is(path: str | Path | None) -> str | None:
+async def _as_it_is(self: object, path: str | Path | None) -> str | None:
     return None if path is None else str(path)
+
+
+def leave_paths_alone() -> None:
+    """Lets galleries and endpoints get paths as they were sent. Else Gradio downloads what is an
+    address, of any size, before anyone has looked at it.
+
+    It is the classes that are changed: sessions make components of their own. A class of ours
+    would not do, since Gradio writes a stub file beside the source of each.
+    """
+    for kind in (gr.Gallery, Api):
+        kind.async_move_resource_to_block_cache = _as_it_is  # type: ignore[method-assign]
 
 
 def _paths(body: bytes) -> list[str]:
