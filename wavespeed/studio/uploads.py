@@ -155,7 +155,7 @@ def leave_paths_alone() -> None:
     would not do, since Gradio writes a stub file beside the source of each.
     """
     for kind in (gr.Gallery, Api):
-        kind.async_move_resource_to_block_cache = _as_it_is  # type: ignore[method-assign]
+        kind.async_move_resource_to_block_cache = _as_it_is  # type: ignore[method-assign, assignment]
 
 
 def _paths(body: bytes) -> list[str]:
