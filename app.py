@@ -362,7 +362,8 @@ def main(settings: Settings) -> None:
         service = urlsplit(base_url).netloc if settings.api_key else "sandbox"
         runner = Runner(client, store, settings.data_dir, limits, service)
         account = Account(client)
-        uploads, downloads = Uploads(store), Downloads(runner)
+        uploads = Uploads(store, _bytes(settings.disk_mb))
+        downloads = Downloads(runner)
         # With requirements-mcp.txt installed; but Gradio asks no model for the page's login.
         mcp = find_spec("mcp") is not None and settings.auth is None
 
@@ -395,7 +396,7 @@ def main(settings: Settings) -> None:
                 run_history=False,  # It writes every input into the browser's storage.
                 app_kwargs={
                     "lifespan": life(runner, account, settings.keep_days, pool, uploads, downloads),
-                    "middleware": [Middleware(UploadRecorder, record=uploads.record)],
+                    "middleware": [Middleware(UploadRecorder, uploads=uploads)],
                 },
                 theme=theme(),
                 head=asset("head.html"),  # What an audience never sees, not even for a moment.

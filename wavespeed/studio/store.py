@@ -48,6 +48,7 @@ CREATE TABLE IF NOT EXISTS uploads (
     path TEXT NOT NULL,      -- Of a file in Gradio's cache that browsers may name.
     visitor TEXT NOT NULL,   -- Who alone may; empty: whoever knows the path.
     at REAL NOT NULL,
+    size_bytes INTEGER NOT NULL,
     PRIMARY KEY (path, visitor)
 ) STRICT, WITHOUT ROWID;
 """
@@ -238,9 +239,14 @@ class Store:
 
     def allow(self, paths: Sequence[str], visitor: str, now: datetime) -> None:
         """Browsers may name these files of the cache from now on; see `allowed`."""
-        rows = [(path, visitor, now.timestamp()) for path in paths]
+        rows = [(path, visitor, now.timestamp(), _size(Path(path))) for path in paths]
         with self._writing() as cursor:
-            cursor.executemany("INSERT OR REPLACE INTO uploads VALUES (?, ?, ?)", rows)
+            cursor.executemany("INSERT OR REPLACE INTO uploads VALUES (?, ?, ?, ?)", rows)
+
+    def uploaded_bytes(self, since: datetime) -> int:
+        """What was uploaded since then, by whomever."""
+        query = "SELECT total(size_bytes) FROM uploads WHERE visitor = '' AND at >= ?"
+        return int(self._read(query, since.timestamp())[0][0])
 
     def allowed(self, paths: Sequence[str], visitor: str) -> set[str]:
         """Those of the files that this visitor may name."""

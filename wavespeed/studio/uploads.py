@@ -13,7 +13,7 @@ import asyncio
 import json
 import logging
 import os
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -34,18 +34,28 @@ MAX_ANSWER = 2_000_000
 """Bytes of the route's answer: the paths of a thousand files, all that it takes at once."""
 MAX_FILES = 1000
 KEPT = timedelta(days=2)
+CACHED = timedelta(days=1, hours=1)
+"""How long an upload lies in Gradio's cache at most, as `delete_cache` says."""
 DAY = 86_400.0
 
 Files = Sequence[tuple[str, str | None]] | None
 """What a gallery hands over: paths with captions."""
-Record = Callable[[Sequence[str]], Awaitable[None]]
 
 
 class Uploads:
     """The files that may be named, and by whom."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, disk_bytes: int | None = None) -> None:
+        """`disk_bytes` is what uploads of a day may take in Gradio's cache; None: no limit."""
         self._store = store
+        self._disk_bytes = disk_bytes
+
+    async def is_full(self) -> bool:
+        """Whether there is no room for one more upload, until the cache has lost the oldest."""
+        if self._disk_bytes is None:
+            return False
+        since = datetime.now(UTC) - CACHED
+        return await asyncio.to_thread(self._store.uploaded_bytes, since) >= self._disk_bytes
 
     async def record(self, paths: Sequence[str]) -> None:
         """These files were uploaded. By whom the route does not know; whoever knows such a path has
@@ -104,13 +114,15 @@ class UploadRecorder:
     what was uploaded. The answer leaves once its files are recorded, so that an event that follows
     at once is not refused."""
 
-    def __init__(self, app: ASGIApp, record: Record) -> None:
+    def __init__(self, app: ASGIApp, uploads: Uploads) -> None:
         self._app = app
-        self._record = record
+        self._uploads = uploads
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or not scope["path"].endswith(ROUTE):
             return await self._app(scope, receive, send)
+        if await self._uploads.is_full():
+            return await _refuse(words.NO_ROOM_TODAY, send)
         held: list[Message] = []
         size_bytes = 0
 
@@ -130,17 +142,20 @@ class UploadRecorder:
         paths = _paths(b"".join(message.get("body", b"") for message in held))
         if status == 200 and paths:
             try:
-                await self._record(paths)
+                await self._uploads.record(paths)
             except StoreError:
                 log.exception("an upload could not be written down")
-                body = words.NO_ROOM.encode()
-                headers = [(b"content-type", b"text/plain"), (b"content-length", b"%d" % len(body))]
-                held = [
-                    {"type": "http.response.start", "status": 507, "headers": headers},
-                    {"type": "http.response.body", "body": body},
-                ]
+                return await _refuse(words.NO_ROOM, send)
         for message in held:
             await send(message)
+
+
+async def _refuse(sentence: str, send: Send) -> None:
+    """Answers that there is no room."""
+    body = sentence.encode()
+    headers = [(b"content-type", b"text/plain"), (b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": 507, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
 
 
 async def _as_it_is(self: object, path: str | Path | None) -> str | None:

@@ -48,6 +48,9 @@ KEY_NONE, KEY_ASKED = "Key: none, the sandbox answers", "Key: enter yours"
 KEY_OFFERED = "Key: enter yours for the model"
 DUPLICATE = "Duplicate"
 SHORTCUT = "to edit"
+NO_ROOM_TODAY = (
+    "The server has no room for more pictures now. Nothing was spent. Try again tomorrow."
+)
 EACH = "Each picture on its own"
 EACH_INFO = "One edit for each, up to 50. Otherwise the others are references."
 PAUSE, ALL_FILES, BATCH = "Pause", "Download all", "How far the batch is"
