@@ -47,6 +47,7 @@ from wavespeed.sandbox import Sandbox, serve
 from wavespeed.studio import log, pieces, previews, words
 from wavespeed.studio.account import Account
 from wavespeed.studio.batch import MOST
+from wavespeed.studio.downloads import Downloads
 from wavespeed.studio.driver import Limits
 from wavespeed.studio.examples import CHIPS
 from wavespeed.studio.handlers import Handlers
@@ -60,6 +61,7 @@ from wavespeed.studio.runner import Runner
 from wavespeed.studio.scripts import Scripts
 from wavespeed.studio.store import Store, StoreError
 from wavespeed.studio.theme import theme
+from wavespeed.studio.uploads import UploadRecorder, Uploads, leave_paths_alone
 from wavespeed.studio.views import Views
 from wavespeed.studio.visitors import ClientOf
 
@@ -87,6 +89,8 @@ def build(
     account: Account,
     client_of: ClientOf,
     nsfw: Nsfw,
+    uploads: Uploads,
+    downloads: Downloads,
     *,
     engine: str,
     sandbox: bool,
@@ -100,6 +104,7 @@ def build(
     `Views`), `key` whose key is used where a visitor brings none. With `mcp` the edit is a tool for
     models, too; a `space` can be duplicated; `budget` is what the page says of a limit, in USD."""
     actions = asset("actions.js")
+    leave_paths_alone()
     page = gr.Blocks(title=words.TITLE, analytics_enabled=False, delete_cache=(3600, 86400))
     with page:
         group, place = gr.State(), gr.State(0)
@@ -201,9 +206,9 @@ def build(
         page.temp_file_sets.append(copies := set[str]())  # For `delete_cache`.
         previews.begin(copies)
 
-        views = Views(runner, nsfw, api_url, account.offer)
-        past = Past(runner, views, account, client_of, key=key)
-        do = Handlers(runner, views, account, client_of, past)
+        views = Views(runner, nsfw, api_url, account.offer, downloads)
+        past = Past(runner, views, account, client_of, uploads, key=key)
+        do = Handlers(runner, views, account, client_of, uploads, past)
         fields = [inputs, prompt]
         notes = [inputs_note, prompt_note, key_note, fetch_note]
         shown = [group, status, results, stop, *notes, place, history, tally]
@@ -247,7 +252,7 @@ def build(
             **ours,
         )
         strip.click(past.restore, [inputs, each, visitor], [*fields, strip, inputs_note], **ours)
-        gr.on([inputs.change, each.change], past.look_at, [inputs, each], strip, **last)
+        gr.on([inputs.change, each.change], past.look_at, [inputs, each, visitor], strip, **last)
         asked = [inputs.change, prompt.change, each.change]
         gr.on(asked, past.read, [*fields, each], hint, **last)
         here: dict[str, Any] = {**last, "queue": False}
@@ -268,7 +273,7 @@ def build(
             js=KEY_AS_IT_IS,  # Gradio may hear of the last letter after the key for Enter.
             **last,
         )
-        scripts = Scripts(runner, account, client_of)
+        scripts = Scripts(runner, account, client_of, uploads)
         for endpoint in (scripts.edit, scripts.edit_stream):
             about = scripts.description(endpoint)
             name = endpoint.__name__
@@ -319,15 +324,18 @@ def life(
     keep_days: float | None,
     pool: Connections,
     outermost: Middleware,
+    uploads: Uploads,
+    downloads: Downloads,
 ) -> Any:
     """What goes on as long as the page is served, for Gradio's `lifespan`."""
 
     @asynccontextmanager
     async def lifespan(app: gr.routes.App) -> AsyncIterator[None]:
         install(app, outermost)
+        app.router.routes.insert(0, downloads.route())
         async with pool:
             await runner.take_up()
-            chores = [runner.sweep(keep_days), account.learn_price()]
+            chores = [runner.sweep(keep_days), account.learn_price(), uploads.sweep()]
             tasks = [asyncio.create_task(chore) for chore in chores]
             yield
             for task in tasks:
@@ -372,10 +380,18 @@ def main(settings: Settings) -> None:
             sys.exit("WAVESPEED_DATA_DIR is used by another process of this page.")
         except (OSError, StoreError) as error:
             sys.exit(f"WAVESPEED_DATA_DIR can't be written: {error}")
-        limits = Limits(settings.budget_usd, settings.visitor_edits, settings.parallel)
+        limits = Limits(
+            settings.budget_usd,
+            settings.visitor_edits,
+            settings.parallel,
+            visitor_bytes=_bytes(settings.visitor_mb),
+            disk_bytes=_bytes(settings.disk_mb),
+        )
         service = urlsplit(base_url).netloc if settings.api_key else "sandbox"
         runner = Runner(client, store, settings.data_dir, limits, service, settings.model)
         account = Account(client, settings.model)
+        uploads = Uploads(store, _bytes(settings.disk_mb))
+        downloads = Downloads(runner)
         # With requirements-mcp.txt installed; but Gradio asks no model for the page's login.
         mcp = find_spec("mcp") is not None and settings.auth is None
 
@@ -385,6 +401,8 @@ def main(settings: Settings) -> None:
             account,
             client_of,
             settings.nsfw,
+            uploads,
+            downloads,
             engine=engine,
             sandbox=engine == words.SANDBOX,
             api_url=(base_url, settings.base_url),
@@ -408,7 +426,16 @@ def main(settings: Settings) -> None:
                 mcp_server=mcp,
                 run_history=False,  # It writes every input into the browser's storage.
                 app_kwargs={
-                    "lifespan": life(runner, account, settings.keep_days, pool, security(settings))
+                    "lifespan": life(
+                        runner,
+                        account,
+                        settings.keep_days,
+                        pool,
+                        security(settings),
+                        uploads,
+                        downloads,
+                    ),
+                    "middleware": [Middleware(UploadRecorder, uploads=uploads)],
                 },
                 theme=theme(),
                 # What an audience never sees, not even for a moment; and before Gradio's script.
@@ -422,6 +449,10 @@ def main(settings: Settings) -> None:
         except OSError:
             place = f"{settings.server_name}, port {settings.server_port}"
             sys.exit(f"The page can't be served at {place}: see GRADIO_SERVER_NAME and _PORT.")
+
+
+def _bytes(megabytes: int | None) -> int | None:
+    return None if megabytes is None else megabytes * 1_000_000
 
 
 if __name__ == "__main__":

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from wavespeed import MAX_PROMPT
 from wavespeed.studio.fields import drafted, linked
+from wavespeed.studio.store import Store
+from wavespeed.studio.uploads import Uploads
 
 
 @pytest.mark.anyio
@@ -20,31 +24,40 @@ from wavespeed.studio.fields import drafted, linked
         {"text": "a bowl"},
         {"text": "", "paths": [str(Path(__file__))]},
         {"text": "", "paths": ["{cache}/../secret.png"]},
-        {"text": "", "paths": ["{cache}/link.png"]},
+        {"text": "", "paths": ["{cache}/not-uploaded.png"]},
+        {"text": "", "paths": ["{cache}/anothers.png"]},
         {"text": "", "paths": ["{cache}/kept.png", "/etc/hostname"]},
+        {"text": "", "paths": ["{cache}/kept.png", None]},
         {"text": "", "paths": ["{cache}/kept.png"] * 51},
         {"text": "", "paths": ["{cache}/gone.png"]},
     ],
 )
-async def test_a_draft_shows_no_file_that_its_browser_could_not_see_anyway(
-    draft: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+async def test_a_draft_brings_back_what_its_visitor_may_name_and_nothing_else(
+    draft: object, tmp_path: Path
 ) -> None:
     cache = tmp_path / "cache"
     cache.mkdir()
-    for file in (tmp_path / "secret.png", cache / "kept.png"):
-        file.write_bytes(b"picture")
-    (cache / "link.png").symlink_to(tmp_path / "secret.png")
-    monkeypatch.setenv("GRADIO_TEMP_DIR", str(cache))
+    for name in ("../secret.png", "kept.png", "not-uploaded.png", "anothers.png"):
+        (cache / name).write_bytes(b"picture")
+    with closing(Store(tmp_path / "studio.db")) as store:
+        uploads = Uploads(store)
+        await uploads.record([f"{cache}/kept.png", f"{cache}/gone.png"])
+        store.allow([f"{cache}/anothers.png"], "another", datetime.now(UTC))
 
-    assert await drafted(filled(draft, cache)) == ([], "", False)
-    kept = {"text": "a bowl", "paths": [str(cache / "kept.png")], "each": True}
-    assert await drafted(kept) == ([str(cache / "kept.png")], "a bowl", True)
+        assert await drafted(filled(draft, cache), "me", uploads) == ([], "", False)
+        kept = {"text": "a bowl", "paths": [str(cache / "kept.png")], "each": True}
+        told = ([str(cache / "kept.png")], "a bowl", True)
+        assert await drafted(kept, "me", uploads) == told
+        theirs = {"text": "a bowl", "paths": [str(cache / "anothers.png")]}
+        assert (await drafted(theirs, "another", uploads))[0] == theirs["paths"]
 
 
 def filled(draft: object, cache: Path) -> object:
     if not isinstance(draft, dict) or "paths" not in draft:
         return draft
-    return draft | {"paths": [path.replace("{cache}", str(cache)) for path in draft["paths"]]}
+    return draft | {
+        "paths": [path and path.replace("{cache}", str(cache)) for path in draft["paths"]]
+    }
 
 
 @pytest.mark.parametrize(

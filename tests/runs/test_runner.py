@@ -71,7 +71,7 @@ async def test_a_run_ends_with_a_checked_file_named_after_its_prompt(
 
     [result] = run.results
     assert result.path.parent.parent == tmp_path / "outputs"
-    assert result.path.name.endswith("-make-it-black-and-white-1.png")
+    assert result.name.endswith("-make-it-black-and-white-1.png")
     assert result.size_bytes == result.path.stat().st_size
     with Image.open(result.path) as picture:
         assert picture.size == (result.width, result.height) == (256, 256)

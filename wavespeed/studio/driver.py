@@ -8,6 +8,8 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
 from weakref import WeakValueDictionary
 
 from wavespeed import (
@@ -21,12 +23,14 @@ from wavespeed import (
     Prediction,
     Submitted,
     Submitting,
+    Uploading,
     Waiting,
     WaveSpeedError,
 )
 
 from .board import Board
 from .errors import NoPicture, Unwritten
+from .inputs import Inputs
 from .log import RUN
 from .lost import CLOCKS, LONGEST_SUBMISSION, fitting
 from .outputs import Files
@@ -47,20 +51,23 @@ WRITE_AGAIN = 5.0
 @dataclass(frozen=True, slots=True)
 class Limits:
     """`budget_usd` and `visitor_edits` are of a UTC day, None: no limit; `parallel` is how many
-    edits of one group are under way at once."""
+    edits of one group are under way at once; for the last two see `Inputs`."""
 
     budget_usd: float | None = None
     visitor_edits: int | None = None
     parallel: int = 2
+    visitor_bytes: int | None = None
+    disk_bytes: int | None = None
 
 
 class Driver:
     """Lives the runs; whose they are and when they begin is the runner's business."""
 
-    def __init__(self, board: Board, store: Store, files: Files, limits: Limits) -> None:
+    def __init__(self, board: Board, store: Store, folder: Path, limits: Limits) -> None:
         self._board = board
         self._store = store
-        self._files = files
+        self.files = Files(folder)
+        self.inputs = Inputs(folder, store, limits.visitor_bytes, limits.disk_bytes)
         self._limits = limits
         # Of each group; gone with the last of its tasks.
         self._places: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
@@ -82,6 +89,7 @@ class Driver:
                 async with self._keeping:  # One after another: so their turns come in their order.
                     # It may wait for long, and an upload is cleaned away after a day or a restart.
                     run = await asyncio.to_thread(self._begun, run)
+                    run = await asyncio.to_thread(self.inputs.keep, run)
                     await self.tell(run := run.after(Held(age(run))))
             async with place:
                 await self._go(run, client)
@@ -139,10 +147,9 @@ class Driver:
         return asyncio.Semaphore() if is_under_way(run) and place.locked() else place
 
     def _begun(self, run: Run) -> Run:
-        """The run with pictures that stay, and with the run that made the first. Blocking."""
+        """The run with the one that made its first picture. Blocking."""
         if age(run) > 1.0:  # It was held, or a restart came: its time begins now.
             run = replace(run, started_at=datetime.now(UTC), at=0.0, began=())
-        run = self._files.keep(run)
         recipe = read(run.pictures[0]) if run.pictures else None
         if recipe is not None:
             parent = self._store.of_prediction(recipe.prediction_id, run.visitor)
@@ -162,6 +169,8 @@ class Driver:
         else:
             lost = AmbiguousSubmit("The server was restarted while it sent this.")
         run = self._now(run)
+        if run.edit is None:  # What was made elsewhere stays there, where there is no room here.
+            await asyncio.to_thread(self.inputs.check_room, run)
         if run.prediction is None:
             run = await self._search(run, client, lost)
         assert run.prediction is not None
@@ -182,6 +191,9 @@ class Driver:
             return run  # Fetched again, saved already.
         run = run.after(event)
         match event:
+            case Uploading():  # All of it was read and found to be pictures.
+                run = await asyncio.to_thread(partial(self.inputs.keep, run, checked=True))
+                self._publish(run)
             case Submitting():
                 self._publish(run)  # From here on it can't be stopped any more, only then written.
                 await self._reserve(run)
@@ -215,7 +227,7 @@ class Driver:
         output = run.prediction.outputs[event.index]
         for attempt in range(1, DOWNLOADS + 1):
             try:
-                return await asyncio.to_thread(self._files.save, run, event)
+                return await asyncio.to_thread(self.files.save, run, event)
             except NoPicture:
                 if attempt == DOWNLOADS or output.url is None:
                     raise

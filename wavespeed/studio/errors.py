@@ -41,6 +41,16 @@ class Unpriced(WaveSpeedError):
         )
 
 
+class QuotaExceeded(WaveSpeedError):
+    """There is no room for the files of one more edit; nothing was sent. `limit` is "visitor" or
+    "all"."""
+
+    def __init__(self, limit: str, most: str) -> None:
+        whose = "your edits" if limit == "visitor" else "all edits on this server"
+        super().__init__(f"The pictures and results of {whose} take {most}, all that they may.")
+        self.limit = limit
+
+
 class KeyNeeded(WaveSpeedError):
     """A restart interrupted an edit under a visitor's key, which only the visitor has."""
 

@@ -1,80 +1,81 @@
 """Runs to take away: an archive of the original files, and a contact sheet to mail to someone.
 
 `covered` results are in neither, nor are inputs that are `hidden` since they once were such a
-result. Both functions block: call them in a thread.
+result. Both are made while they are sent, part by part, each of which blocks: ask for it in a
+thread.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 import re
-import tempfile
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import count
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any
 from urllib.parse import urlsplit
 from zipfile import ZipFile, ZipInfo
 
-from . import words
-from .errors import Unsaved
+from .outputs import sha256
 from .recipe import TOOL
 from .run import Result, Run, details
 from .sheet import draw
 
 Covered = Callable[[Result], bool]
 Hidden = Callable[[Path], bool]
+Parts = Generator[bytes, None, dict[str, Any]]
+"""The next bytes of the archive; and what the manifest says of what they were."""
+PART_BYTES = 1_000_000
 
 
 def archive(
-    runs: Sequence[Run], file: Path, *, covered: Covered, hidden: Hidden, by_input: bool = False
-) -> None:
-    """Writes a ZIP by day: results under the name of their run, inputs in a folder of that name,
-    and `manifest.json`, which also says why a file was left out: "flagged", "gone", or "running".
+    runs: Sequence[Run], *, covered: Covered, hidden: Hidden, by_input: bool = False
+) -> Iterator[bytes]:
+    """A ZIP by day, part by part: results under the name of their run, inputs in a folder of that
+    name, and `manifest.json`, which also says why a file was left out: "flagged", "gone", or
+    "running".
     With `by_input` the results alone, in the order of `runs`, each under the name of the picture
     that was edited, whose place the manifest tells.
-
-    Raises `Unsaved`; then there is no file, not even half of one.
     """
-    with _whole(file) as out, ZipFile(out, "w") as pack:
-        packer = _Packer(pack, covered, hidden, by_input)
-        told = [packer.add(run) for run in (runs if by_input else _oldest_first(runs))]
+    out = _Buffer()
+    with ZipFile(out, "w") as pack:
+        packer = _Packer(out, pack, covered, hidden, by_input)
+        told = []
+        for run in runs if by_input else _oldest_first(runs):
+            told.append((yield from packer.add(run)))
         text = json.dumps({"tool": TOOL, "edits": told}, indent=2, ensure_ascii=False)
         # The service's words can hold half an emoji, which is no UTF-8.
         pack.writestr("manifest.json", text.encode(errors="replace"))
+    yield out.drain()
 
 
-def contact_sheet(runs: Sequence[Run], file: Path, *, covered: Covered, hidden: Hidden) -> None:
-    """Writes one HTML file that needs nothing else: each finished edit, before and after.
-
-    Raises `Unsaved`; then there is no file, not even half of one.
-    """
+def contact_sheet(runs: Sequence[Run], *, covered: Covered, hidden: Hidden) -> Iterator[bytes]:
+    """One HTML file that needs nothing else: each finished edit, before and after."""
     page = draw(_oldest_first(runs), covered=covered, hidden=hidden)
-    with _whole(file) as out:
-        out.write(page.encode(errors="replace"))
+    yield page.encode(errors="replace")
 
 
-@contextmanager
-def _whole(file: Path) -> Iterator[BinaryIO]:
-    """A file to write, which takes its name once it is complete. Raises `Unsaved`."""
-    try:
-        handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=".", suffix=".part")
-        try:
-            with os.fdopen(handle, "wb") as out:
-                yield out
-                out.flush()
-                os.fsync(out.fileno())
-            os.replace(temporary, file)
-        finally:
-            Path(temporary).unlink(missing_ok=True)
-    except OSError as error:
-        raise Unsaved(words.UNEXPORTED) from error
+class _Buffer:
+    """What was written since it was drained: where a ZIP goes that is sent while it is made."""
+
+    def __init__(self) -> None:
+        self._parts: list[bytes] = []
+
+    def write(self, part: bytes, /) -> int:
+        self._parts.append(bytes(part))
+        return len(part)
+
+    def flush(self) -> None: ...
+
+    def close(self) -> None: ...
+
+    def drain(self) -> bytes:
+        content = b"".join(self._parts)
+        self._parts.clear()
+        return content
 
 
 def _oldest_first(runs: Sequence[Run]) -> list[Run]:
@@ -85,32 +86,30 @@ def _oldest_first(runs: Sequence[Run]) -> list[Run]:
 class _Packer:
     """Puts runs into an archive. `taken` are the names so far, in small letters."""
 
+    out: _Buffer
     pack: ZipFile
     covered: Covered
     hidden: Hidden
     by_input: bool
     taken: set[str] = field(default_factory=set)
 
-    def add(self, run: Run) -> dict[str, Any]:
+    def add(self, run: Run) -> Parts:
         """Adds the files of a run; what the manifest says of it."""
         day = f"{run.started_at:%Y-%m-%d}"
         if self.by_input:
-            return self._about(run) | {
+            about = self._about(run) | {
                 "number": run.number + 1,
                 "inputs": [path.name for path in run.pictures],
-                "results": [self._result(run, _input_stem(run), result) for result in run.results],
             }
+            return about | {"results": (yield from self._results(run, _input_stem(run)))}
         folder = self._name(f"inputs/{day}/{_stem(run)}")
         # One name for both, so that runs of one second and one prompt are not taken for another.
         name = folder.removeprefix("inputs/")
-        images = enumerate(run.edit.images if run.edit else (), 1)
-        results = enumerate(run.results, 1)
-        return self._about(run) | {
-            "inputs": [self._input(run, f"{folder}/{number}-", image) for number, image in images],
-            "results": [
-                self._result(run, f"results/{name}-{number}", result) for number, result in results
-            ],
-        }
+        inputs = []
+        for number, image in enumerate(run.edit.images if run.edit else (), 1):
+            inputs.append((yield from self._input(run, f"{folder}/{number}-", image)))
+        results = yield from self._results(run, f"results/{name}", numbered=True)
+        return self._about(run) | {"inputs": inputs, "results": results}
 
     def _about(self, run: Run) -> dict[str, Any]:
         known = details(run)
@@ -125,30 +124,39 @@ class _Packer:
             "cost_usd": None if run.spent == "unknown" else run.cost_usd,
         }
 
-    def _input(self, run: Run, prefix: str, image: str | Path) -> dict[str, Any]:
+    def _input(self, run: Run, prefix: str, image: str | Path) -> Parts:
         if isinstance(image, str):
             return {"url": _address(image)}
         stem = f"{prefix}{_safe(image.stem, 'picture', 60)}"
-        return self._file(run, stem, image, flagged=self.hidden(image))
+        return (yield from self._file(run, stem, image, flagged=self.hidden(image)))
 
-    def _result(self, run: Run, stem: str, result: Result) -> dict[str, Any]:
-        packed = self._file(run, stem, result.path, flagged=self.covered(result))
-        told = ("width", "height", "format", "size_bytes", "nsfw")
-        return packed | {name: getattr(result, name) for name in told}
-
-    def _file(self, run: Run, stem: str, path: Path, *, flagged: bool) -> dict[str, Any]:
-        content = _content(path)
-        name = self._name(stem, path.suffix)
-        told = {
-            "file": name,
-            "sha256": None if content is None else hashlib.sha256(content).hexdigest(),
-        }
-        if flagged or content is None or not run.is_over:
-            return told | {
-                "left_out": "flagged" if flagged else "gone" if content is None else "running"
-            }
-        self.pack.writestr(ZipInfo(name, _zip_time(run.started_at)), content)
+    def _results(
+        self, run: Run, stem: str, *, numbered: bool = False
+    ) -> Generator[bytes, None, list[dict[str, Any]]]:
+        told = []
+        for number, result in enumerate(run.results, 1):
+            named = f"{stem}-{number}" if numbered else stem
+            packed = yield from self._file(run, named, result.path, flagged=self.covered(result))
+            facts = ("width", "height", "format", "size_bytes", "nsfw")
+            told.append(packed | {name: getattr(result, name) for name in facts})
         return told
+
+    def _file(self, run: Run, stem: str, path: Path, *, flagged: bool) -> Parts:
+        name = self._name(stem, path.suffix)
+        digest = sha256(path) or None
+        told: dict[str, Any] = {"file": name, "sha256": digest}
+        if flagged or digest is None or not run.is_over:
+            return told | {
+                "left_out": "flagged" if flagged else "gone" if digest is None else "running"
+            }
+        with path.open("rb") as file, self._entry(run, name) as entry:
+            while part := file.read(PART_BYTES):
+                entry.write(part)
+                yield self.out.drain()
+        return told
+
+    def _entry(self, run: Run, name: str) -> IO[bytes]:
+        return self.pack.open(ZipInfo(name, _zip_time(run.started_at)), "w")
 
     def _name(self, stem: str, ending: str = "") -> str:
         """One that nothing in the archive has, also where capitals make no difference."""
@@ -192,11 +200,3 @@ def _address(url: str) -> str:
         return f"{parts.scheme}://{parts.hostname or ''}{parts.path}"
     except ValueError:
         return ""
-
-
-def _content(path: Path) -> bytes | None:
-    """None where it is gone or can't be read."""
-    try:
-        return path.read_bytes() if path.is_file() else None
-    except (OSError, ValueError):
-        return None

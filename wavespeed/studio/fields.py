@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,46 +11,37 @@ import gradio as gr
 
 from wavespeed import MAX_PROMPT
 
-from . import previews
 from .batch import MOST
 from .run import Run
+from .uploads import Uploads
 
-Files = Sequence[tuple[str, str | None]] | None
-"""What a gallery hands over: paths with captions."""
 IsWithheld = Callable[[Path], bool]
 """Whether not even the address of a picture may reach this page. Blocking."""
 
 
-async def copies(paths: Sequence[Path]) -> list[str]:
-    """Copies in Gradio's cache, of those files that are still there: what a gallery can show."""
-
-    def copy() -> list[str]:
-        return [str(file) for path in paths if (file := previews.original(path))]
-
-    return await asyncio.to_thread(copy)
-
-
-async def fields_of(run: Run | None, is_withheld: IsWithheld) -> tuple[Any, Any]:
+async def fields_of(run: Run | None, uploads: Uploads, is_withheld: IsWithheld) -> tuple[Any, Any]:
     """The pictures and the prompt of a run, for their fields. All pictures are there or none: words
     count them."""
     if run is None or run.edit is None:
         return gr.skip(), gr.skip()
     if await asyncio.to_thread(lambda: any(map(is_withheld, run.pictures))):
         return gr.skip(), run.prompt
-    return await copies(run.pictures), run.prompt
+    return await uploads.copies(run.pictures, run.visitor), run.prompt
 
 
-async def drafted(draft: Any, is_withheld: IsWithheld) -> tuple[list[str], str, bool]:
+async def drafted(
+    draft: Any, visitor: str, uploads: Uploads, is_withheld: IsWithheld
+) -> tuple[list[str], str, bool]:
     """The pictures and the words that a browser kept, and whether each is on its own. What it
-    says is a stranger's: a path counts only where Gradio serves the file anyway, and all are there
+    says is a stranger's: a path counts only where this visitor may name the file, and all are there
     or none."""
     match draft:
         case {"text": str(text), "paths": [*paths]} if len(paths) <= MOST:
-            files = [Path(path) for path in paths if isinstance(path, str) and "\0" not in path]
-            served = await asyncio.to_thread(
-                lambda: all(previews.is_served(file) and not is_withheld(file) for file in files)
+            files = await uploads.allowed(paths, visitor)
+            there = await asyncio.to_thread(
+                lambda: all(file and file.is_file() and not is_withheld(file) for file in files)
             )
-            pictures = [str(file) for file in files] if served else []
+            pictures = [str(file) for file in files] if there else []
             return pictures, text[:MAX_PROMPT], draft.get("each") is True
         case _:
             return [], "", False

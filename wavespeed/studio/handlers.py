@@ -22,11 +22,12 @@ from . import pieces, problems, words
 from .account import Account
 from .batch import MOST, is_batch
 from .examples import EXAMPLES
-from .fields import Files, copies, drafted, fields_of, linked
+from .fields import drafted, fields_of, linked
 from .markup import PHOTOS
 from .past import Past
 from .run import Run
 from .runner import Runner
+from .uploads import Files, Uploads
 from .views import OpenPage, Shown, Streamed, Views, nothing, refuse
 from .visitors import ClientOf, introduced, is_showcase, known
 
@@ -40,19 +41,20 @@ P = ParamSpec("P")
 Handler = Callable[Concatenate["Handlers", P], Awaitable[Streamed]]
 
 
-def asked(files: Files, prompt: str, sync_mode: bool, base64_output: bool, *, model: str) -> Edit:
+def asked(
+    files: Sequence[Path], prompt: str, sync_mode: bool, base64_output: bool, *, model: str
+) -> Edit:
     """The edit that the fields say. Raises `InvalidEdit`."""
-    images = tuple(Path(path) for path, _ in files or [])
-    return Edit(prompt, images, sync_mode=sync_mode, base64_output=base64_output, model=model)
+    return Edit(prompt, tuple(files), sync_mode=sync_mode, base64_output=base64_output, model=model)
 
 
 def asked_of_each(
-    files: Files, prompt: str, sync_mode: bool, base64_output: bool, *, model: str
+    files: Sequence[Path], prompt: str, sync_mode: bool, base64_output: bool, *, model: str
 ) -> list[Edit]:
     """An edit for each picture. Raises `InvalidEdit`."""
-    if len(files or []) > MOST:
+    if len(files) > MOST:
         raise InvalidEdit(f"{words.TOO_MANY_EACH}.", field="images")
-    return [asked([file], prompt, sync_mode, base64_output, model=model) for file in files or []]
+    return [asked([file], prompt, sync_mode, base64_output, model=model) for file in files]
 
 
 def counted(variants: object) -> int:
@@ -99,9 +101,16 @@ class Handlers:
     """What each of these events does; the runs are the runner's."""
 
     def __init__(
-        self, runner: Runner, views: Views, account: Account, client_of: ClientOf, past: Past
+        self,
+        runner: Runner,
+        views: Views,
+        account: Account,
+        client_of: ClientOf,
+        uploads: Uploads,
+        past: Past,
     ) -> None:
         self._runner = runner
+        self._uploads = uploads
         self._account = account
         self._views = views
         self._client_of = client_of
@@ -148,15 +157,16 @@ class Handlers:
         request: gr.Request,
     ) -> Streamed:
         """Edit was pressed."""
-        batch = each and len(files or []) > 1
-        if batch:
-            edits = asked_of_each(files, text, sync, base64, model=self._account.model)
-        else:
-            edit = asked(files, text, sync, base64, model=self._account.model)
-            edits = [edit] * counted(variants)
-        client = self._client_of(key)
         who = known(who, request)
         page = request.session_hash, who
+        mine = await self._uploads.accepted(files, who)
+        batch = each and len(mine) > 1
+        if batch:
+            edits = asked_of_each(mine, text, sync, base64, model=self._account.model)
+        else:
+            edit = asked(mine, text, sync, base64, model=self._account.model)
+            edits = [edit] * counted(variants)
+        client = self._client_of(key)
         if self._is_double_click((edits, batch, key), page):
             return nothing()
         usd = self._price(client, price)
@@ -244,21 +254,21 @@ class Handlers:
     ) -> tuple[Any, Any, Any]:
         """What a button among the results or the examples puts into the fields; spends nothing."""
         pictures, text = await self._taken(known(who, request), revealed, event, request)
-        return pictures, text, await self.past.strip(pictures, each)
+        return pictures, text, await self.past.strip(pictures, each, known(who, request))
 
     async def _taken(
         self, who: str, revealed: set[str], event: gr.EventData, request: gr.Request
     ) -> tuple[Any, Any]:
         if event.do == "example":
-            return await self._example(int(event.index))
+            return await self._example(int(event.index), who)
         run = await self._runner.get(str(event.run or ""), who)
         if run is not None and event.do == "original":
             withheld = self._views.withheld_from(request)
-            return (await fields_of(run, withheld))[0], gr.skip()
+            return (await fields_of(run, self._uploads, withheld))[0], gr.skip()
         index = int(event.index)
         if run is None or event.do != "input" or self._views.is_covered(run, index, revealed):
             return gr.skip(), gr.skip()
-        return await copies([run.results[index].path]), gr.skip()
+        return await self._uploads.copies([run.results[index].path], who), gr.skip()
 
     async def _ask(
         self,
@@ -298,11 +308,7 @@ class Handlers:
         page = request.session_hash, who
         if event.do == "pack":
             self._views.leave(page)
-            try:
-                pack = await self._views.packed(runs)
-            except WaveSpeedError as error:
-                gr.Warning(str(error))
-                return nothing()
+            pack = self._views.packed(runs, who, by_input=True)
             return _stage_alone(await self._views.stage(runs, revealed, pack=pack))
         client = self._payer(key, runs)
         if event.do == "resume":
@@ -327,12 +333,13 @@ class Handlers:
             raise InvalidEdit(words.KEY_AGAIN, field="key")  # Else the server's key would pay.
         return client
 
-    async def _example(self, index: int) -> tuple[Any, Any]:
+    async def _example(self, index: int, who: str) -> tuple[Any, Any]:
         """Fills the fields, and spends nothing."""
         if not 0 <= index < len(EXAMPLES):
             return gr.skip(), gr.skip()
         example = EXAMPLES[index]
-        return await copies([PHOTOS / name for name in example.photos]), example.prompt
+        photos = [PHOTOS / name for name in example.photos]
+        return await self._uploads.copies(photos, who), example.prompt
 
     def _price(self, client: AsyncClient | None, price: float | None) -> float | None:
         """What the page showed holds for a visitor's own account; of ours we know it."""
@@ -382,11 +389,14 @@ class Handlers:
         prompt, wanted = linked(draft)
         run = await self._runner.get(wanted or "", who)
         last = run or next(iter(await self._runner.history(who, most=1)), None)
-        pictures, text = await fields_of(last, withheld)
-        files, said, each = ([], "", False) if run else await drafted(draft, withheld)
+        pictures, text = await fields_of(last, self._uploads, withheld)
+        files, said, each = (
+            ([], "", False) if run else await drafted(draft, who, self._uploads, withheld)
+        )
         text = prompt or said or text or gr.skip()
         shown = files or pictures or gr.skip()
-        return who, shown, text, await self.past.strip(shown, each), each or gr.skip(), wanted
+        strip = await self.past.strip(shown, each, who)
+        return who, shown, text, strip, each or gr.skip(), wanted
 
     @streamed
     async def arrive(

@@ -1,15 +1,13 @@
-"""The files of a run: its pictures kept, its results checked and written whole or not at all."""
+"""The results of runs: checked, and written whole or not at all."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import re
-import shutil
+import secrets
 import tempfile
-import uuid
 from base64 import b64encode
-from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
@@ -30,23 +28,14 @@ COVER_PIXELS = 12
 
 
 class Files:
-    """The files of all runs, in one data folder. Every method blocks: call it in a thread."""
+    """The results of all runs, in one data folder. Every method blocks: call it in a thread."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def keep(self, run: Run) -> Run:
-        """The run with copies of its pictures that outlive the upload's."""
-        if run.edit is None:
-            return run
-        images = tuple(
-            _keep(image, self._inputs(run) / str(number)) if isinstance(image, Path) else image
-            for number, image in enumerate(run.edit.images, 1)
-        )
-        return replace(run, edit=replace(run.edit, images=images))
-
     def save(self, run: Run, event: Downloaded) -> Result:
-        """Writes `outputs/<date>/<time>-<words of the prompt>-<number>.<ext>`, recipe included.
+        """Writes `outputs/<date>/<time>-<words of the prompt>-<number>-<random>.<ext>`, recipe
+        included; nobody can guess the name.
 
         Raises `Unsaved`; then there is no file, not even half of one.
         """
@@ -55,7 +44,8 @@ class Files:
         content, picture, cover = _with_recipe(event.content, run, nsfw)
         kind = str(picture.format)
         day = self._folder / "outputs" / run.started_at.strftime("%Y-%m-%d")
-        stem = f"{run.started_at:%H%M%S}-{_words(run.prompt)}-{event.index + 1}"
+        number = f"{event.index + 1}-{secrets.token_hex(8)}"
+        stem = f"{run.started_at:%H%M%S}-{_words(run.prompt)}-{number}"
         try:
             day.mkdir(parents=True, exist_ok=True)
             path = _write(content, day, stem, EXTENSIONS[kind])
@@ -65,17 +55,8 @@ class Files:
 
     def tidy(self) -> None:
         """Deletes what a process that was killed left half written."""
-        for part in self._folder.glob("*puts/**/.*.part"):
+        for part in self._folder.glob("outputs/**/.*.part"):
             part.unlink(missing_ok=True)
-
-    def remove(self, run: Run) -> None:
-        """Deletes the run's pictures and results."""
-        shutil.rmtree(self._inputs(run), ignore_errors=True)
-        for result in run.results:
-            result.path.unlink(missing_ok=True)
-
-    def _inputs(self, run: Run) -> Path:
-        return self._folder / "inputs" / run.id
 
 
 def sha256(path: Path) -> str:
@@ -85,28 +66,6 @@ def sha256(path: Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError:
         return ""
-
-
-def _keep(path: Path, folder: Path) -> Path:
-    """The same picture under its own name in `folder`, where it stays.
-
-    A second name for the same bytes where the file system can do that, else a copy. A file that
-    can't be read is left to `prepare` to refuse.
-    """
-    home = folder / path.name
-    if path == home or home.exists():
-        return home
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        try:
-            home.hardlink_to(path)
-        except OSError:
-            temporary = folder / f".{uuid.uuid4().hex}.part"
-            shutil.copyfile(path, temporary)
-            temporary.replace(home)
-    except OSError:
-        return path
-    return home
 
 
 def _with_recipe(content: bytes, run: Run, nsfw: bool | None) -> tuple[bytes, ImageFile, str]:
@@ -145,30 +104,12 @@ def _write(content: bytes, folder: Path, stem: str, extension: str) -> Path:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        for again in range(1, 1000):
-            path = folder / f"{stem}{'' if again == 1 else f'-{again}'}.{extension}"
-            try:
-                _name(Path(temporary), path)
-            except FileExistsError:
-                continue
-            return path
-        raise FileExistsError("a thousand results of one second")
+        path = folder / f"{stem}.{extension}"
+        os.replace(temporary, path)
+        return path
     except OSError:
         Path(temporary).unlink(missing_ok=True)
         raise
-
-
-def _name(temporary: Path, path: Path) -> None:
-    """Gives the file its name at one stroke. Raises `FileExistsError` where that is taken."""
-    try:
-        path.hardlink_to(temporary)
-    except FileExistsError:
-        raise
-    except OSError:  # A file system without second names: take the name first.
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
-        temporary.replace(path)
-    else:
-        temporary.unlink()
 
 
 def _words(prompt: str) -> str:

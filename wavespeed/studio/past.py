@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +14,13 @@ from wavespeed import MAX_IMAGES, InvalidEdit, WaveSpeedError
 from . import captions, pieces, previews, problems, words
 from .account import Account
 from .batch import MOST
-from .export import archive, contact_sheet
-from .fields import Files, copies, fields_of
+from .fields import fields_of
 from .markup import draw
 from .outputs import sha256
 from .recipe import Recipe
 from .run import Run
 from .runner import Runner
+from .uploads import Files, Uploads
 from .views import Views, nothing
 from .visitors import ClientOf, is_owner, known
 
@@ -34,9 +33,17 @@ class Past:
     """What each of these events does."""
 
     def __init__(
-        self, runner: Runner, views: Views, account: Account, client_of: ClientOf, *, key: str
+        self,
+        runner: Runner,
+        views: Views,
+        account: Account,
+        client_of: ClientOf,
+        uploads: Uploads,
+        *,
+        key: str,
     ) -> None:
         """`key` says whose key is used where a visitor brings none."""
+        self._uploads = uploads
         self._runner = runner
         self._views = views
         self._account = account
@@ -73,9 +80,11 @@ class Past:
         pictures, text, said, exported = gr.skip(), gr.skip(), "", ""
         match event.do:
             case "reuse" if run:
-                pictures, text = await fields_of(run, self._views.withheld_from(request))
+                pictures, text = await fields_of(
+                    run, self._uploads, self._views.withheld_from(request)
+                )
             case "input" if run and run.results and not self._views.is_covered(run, 0):
-                pictures = await copies([run.results[0].path])
+                pictures = await self._uploads.copies([run.results[0].path], who)
             case "delete" if run:
                 await self._forget(run)
             # What was only fetched by its id can be another's.
@@ -86,7 +95,7 @@ class Past:
                 except WaveSpeedError as error:
                     said = problems.not_deleted(error)
             case "export":
-                exported, said = await self._export(who)
+                exported = await self._export(who)
             case "older":
                 skip += PAGE
             case "newer":
@@ -95,56 +104,52 @@ class Past:
         return (
             pictures,
             text,
-            await self.strip(pictures, each),
+            await self.strip(pictures, each, who),
             exported,
             *await self.page(who, request, skip=skip, said=said),
             *(await self._views.show([], revealed) if gone else nothing()),
         )
 
-    async def _export(self, who: str) -> tuple[str, str]:
-        """Links to the files of the session, or what went wrong."""
+    async def _export(self, who: str) -> str:
+        """Links to the files of the session."""
         runs = await self._runner.of_session(who)
-        stem = f"image-edits-{datetime.now(UTC):%Y-%m-%d-%H%M%S}"
-        pack, sheet = previews.place(f"{stem}.zip"), previews.place(f"{stem}.html")
-
-        def write() -> None:
-            for make, file in ((archive, pack), (contact_sheet, sheet)):
-                make(runs, file, covered=self._views.is_kept_away, hidden=self._views.is_hidden)
-
-        try:
-            await asyncio.to_thread(write)
-        except WaveSpeedError as error:
-            return "", str(error)
-        return pieces.exported(pack, sheet), ""
+        return pieces.exported(self._views.packed(runs, who), self._views.sheet(runs, who))
 
     async def _forget(self, run: Run) -> None:
-        await self._runner.forget(run.id, run.visitor)
-        files = [*run.pictures, *(result.path for result in run.results)]
-        await asyncio.to_thread(previews.drop, files)
+        gone = await self._runner.forget(run.id, run.visitor)
+        await asyncio.to_thread(previews.drop, gone)
 
     async def read(self, files: Files, prompt: str, each: bool) -> str:
         """The words have changed: whether the pictures that they name are there."""
         count = len(files or [])
         return draw("hint", text=captions.named(prompt, min(count, 1) if each else count))
 
-    async def look_at(self, files: Files, each: bool) -> str:
+    async def look_at(self, files: Files, each: bool, who: str | None, request: gr.Request) -> str:
         """The pictures have changed: what will be sent."""
-        return await self._strip([Path(path) for path, _ in files or []], each)
+        paths = [Path(path) for path, _ in files or []]
+        return await self._strip(paths, each, known(who, request))
 
-    async def strip(self, pictures: Any, each: bool) -> Any:
+    async def strip(self, pictures: Any, each: bool, visitor: str) -> Any:
         """The same of pictures that an event is about to put into the gallery, or of none."""
         if not isinstance(pictures, list):
             return gr.skip()
-        return await self._strip([Path(path) for path in pictures], each)
+        return await self._strip([Path(path) for path in pictures], each, visitor)
 
-    async def _strip(self, paths: list[Path], each: bool) -> str:
+    async def _strip(self, paths: list[Path], each: bool, visitor: str) -> str:
         """Of more pictures than can be sent, the rest is not even looked at."""
+        mine = await self._uploads.allowed(paths[:MOST], visitor)
 
-        def look() -> list[tuple[previews.Seen, bool]]:
-            seen = [(previews.look(path), self._views.is_hidden(path)) for path in paths[:MOST]]
-            return seen + [(previews.Seen(), False)] * (len(paths) - len(seen))
+        def look(path: Path | None) -> tuple[previews.Seen, bool]:
+            if path is None:
+                return previews.Seen(trouble=words.NOT_UPLOADED), False
+            return previews.look(path), self._views.is_hidden(path)
 
-        seen, covered = zip(*await asyncio.to_thread(look), strict=True) if paths else ((), ())
+        def look_at_all() -> list[tuple[previews.Seen, bool]]:
+            return [look(path) for path in mine] + [(previews.Seen(), False)] * len(paths[MOST:])
+
+        seen, covered = (
+            zip(*await asyncio.to_thread(look_at_all), strict=True) if paths else ((), ())
+        )
         return pieces.strip(paths, seen, covered, each=each)
 
     def arrange(self, files: Files, event: gr.EventData) -> Any:
@@ -164,26 +169,29 @@ class Past:
     ) -> tuple[Any, ...]:
         """A button of the pictures."""
         pictures, text, note = await self._restored(files, who, event, request)
-        return pictures, text, await self.strip(pictures, each), note
+        strip = await self.strip(pictures, each, known(who, request))
+        return pictures, text, strip, note
 
     async def _restored(
         self, files: Files, who: str | None, event: gr.EventData, request: gr.Request
     ) -> tuple[Any, Any, Any]:
         """A recipe's prompt and pictures come in its order: from the visitor's own run, else from
         among the pictures that are there."""
+        try:
+            mine = await self._uploads.accepted(files, who := known(who, request))
+        except InvalidEdit as error:
+            return gr.skip(), gr.skip(), draw("note", text=str(error))
         if event.do != "restore":
             return self.arrange(files, event), gr.skip(), ""
-        found = await asyncio.to_thread(recipes_of, files)
+        found = await asyncio.to_thread(recipes_of, mine)
         recipe = found.get(int(event.index))
         if recipe is None:
             return gr.skip(), gr.skip(), gr.skip()
-        run = await self._runner.of_prediction(recipe.prediction_id, known(who, request))
+        run = await self._runner.of_prediction(recipe.prediction_id, who)
         if run is not None and run.edit is not None:
-            pictures, text = await fields_of(run, self._views.withheld_from(request))
+            pictures, text = await fields_of(run, self._uploads, self._views.withheld_from(request))
             return pictures, text, ""
-        paths = [
-            Path(path) for number, (path, _) in enumerate(files or []) if number != event.index
-        ]
+        paths = [path for number, path in enumerate(mine) if number != event.index]
         pictures, missing = await asyncio.to_thread(in_order, paths, recipe)
         note = draw("note", text=captions.missing(missing)) if missing else ""
         # With none of them there, the result itself stays: it can be edited on.
@@ -216,10 +224,10 @@ class Past:
         return draw("tally", edits=edits, spent=spent, balance=balance)
 
 
-def recipes_of(files: Files) -> dict[int, Recipe]:
+def recipes_of(paths: list[Path]) -> dict[int, Recipe]:
     """Of each picture that has one, by its place. Blocking."""
-    pictures = enumerate((files or [])[:MAX_IMAGES])
-    found = {number: previews.look(Path(path)).recipe for number, (path, _) in pictures}
+    pictures = enumerate(paths[:MAX_IMAGES])
+    found = {number: previews.look(path).recipe for number, path in pictures}
     return {number: recipe for number, recipe in found.items() if recipe}
 
 

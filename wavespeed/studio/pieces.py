@@ -11,10 +11,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from wavespeed import MAX_IMAGES, byte_count
+from wavespeed import MAX_IMAGES
 
 from . import captions, problems, words
 from .batch import MOST, is_batch, progress
+from .downloads import Link
 from .examples import EXAMPLES
 from .markup import PHOTOS, address, asset, draw
 from .previews import Seen, Sent, look
@@ -189,7 +190,7 @@ def _item(run: Run, shot: Shot) -> dict[str, object]:
         "shape": shape,
         "ratio": f"{_ratio(result, before):.4f}",
         "link": output.url if output and not shot.covered else None,
-        "name": result.path.name,
+        "name": result.name,
     }
 
 
@@ -202,7 +203,7 @@ def _ratio(result: Result, before: Sent | None) -> float:
 def batch(
     runs: Sequence[Run],
     shots: Mapping[str, Card],
-    pack: Path | None,
+    pack: Link | None,
     offers: Mapping[str, float | None] = MappingProxyType({}),
 ) -> str:
     """The pictures of a batch, small, each with its state; what can be done about the rest, which
@@ -212,7 +213,6 @@ def batch(
     for run in runs:
         card = shots.get(run.id, Card(None, False, ""))
         tiles.append({"run": run, "file": card.file, "covered": card.covered, "cover": card.cover})
-    packed = {"file": pack, "size": byte_count(pack.stat().st_size)} if pack else None
     # What failed alike is told once.
     told: dict[problems.Problem, list[str]] = {}
     for problem in [problems.problem(run) for run in runs if run.error]:
@@ -223,7 +223,7 @@ def batch(
         )
         for one, all_ in told.items()
     ]
-    return draw("batch", tiles=tiles, offers=_offers(runs, offers), pack=packed, problems_told=said)
+    return draw("batch", tiles=tiles, offers=_offers(runs, offers), pack=pack, problems_told=said)
 
 
 def _offers(runs: Sequence[Run], prices: Mapping[str, float | None]) -> list[tuple[str, str]]:
@@ -257,12 +257,9 @@ def history(
     return draw("history", cards=drawn, skip=skip, more=more, spent=spent, said=said)
 
 
-def exported(pack: Path, sheet: Path) -> str:
-    """Links to what was written to take away."""
-    links = [
-        (name, address(file), file.name, byte_count(file.stat().st_size))
-        for name, file in ((words.ARCHIVE, pack), (words.CONTACT_SHEET, sheet))
-    ]
+def exported(pack: Link, sheet: Link) -> str:
+    """Links to what can be taken away."""
+    links = [(words.ARCHIVE, pack), (words.CONTACT_SHEET, sheet)]
     return draw("exported", links=links)
 
 

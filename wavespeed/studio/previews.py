@@ -17,7 +17,7 @@ from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
 
-from gradio.processing_utils import save_bytes_to_cache, save_file_to_cache
+from gradio.processing_utils import save_bytes_to_cache
 from gradio.utils import get_upload_folder
 from PIL import Image, ImageOps
 
@@ -25,6 +25,7 @@ from wavespeed import InvalidEdit, prepare
 
 from .outputs import COVER_PIXELS, MAX_PIXELS
 from .recipe import Recipe, read
+from .run import plain_name
 
 SCREEN = 1600
 """Pixels on the long edge: all that a screen shows of the stage."""
@@ -129,13 +130,7 @@ def small(path: Path) -> Path | None:
 def original(path: Path) -> Path | None:
     """The file itself where Gradio serves it, at an address nobody can guess; None where it is
     gone."""
-    return _kept(path, "original", lambda: save_file_to_cache(path, _folder()))
-
-
-def is_served(path: Path) -> bool:
-    """Whether a file lies in Gradio's cache, where whoever knows its address may see it."""
-    path, cache = path.resolve(), Path(get_upload_folder()).resolve()
-    return path.is_relative_to(cache) and path.is_file()
+    return _kept(path, "original", lambda: _linked(path))
 
 
 def begin(created: set[str]) -> None:
@@ -187,12 +182,22 @@ def _kept(path: Path, kind: str, make: Callable[[], str]) -> Path | None:
 
 def _fitting(path: Path) -> str:
     if path.stat().st_size <= LIGHT:
-        return str(save_file_to_cache(path, _folder()))
+        return _linked(path)
     with Image.open(path) as picture:
         if picture.has_transparency_data and max(picture.size) <= SCREEN:
-            return str(save_file_to_cache(path, _folder()))
+            return _linked(path)
         content = _encoded(picture, SCREEN)
     return str(save_bytes_to_cache(content, f"{path.stem}-{SCREEN}.jpg", _folder()))
+
+
+def _linked(path: Path) -> str:
+    """A second name for the file, which takes no room; a copy where the file system has none."""
+    file = place(plain_name(path))
+    try:
+        file.hardlink_to(path)
+    except OSError:
+        shutil.copyfile(path, file)
+    return str(file)
 
 
 def _small(path: Path) -> str:

@@ -25,7 +25,16 @@ from wavespeed import (
     WaveSpeedError,
 )
 
-from .errors import Interrupted, KeyNeeded, NoPicture, Overspent, Unpriced, Unsaved, Unwritten
+from .errors import (
+    Interrupted,
+    KeyNeeded,
+    NoPicture,
+    Overspent,
+    QuotaExceeded,
+    Unpriced,
+    Unsaved,
+    Unwritten,
+)
 from .run import Run, Trouble
 from .words import (
     CHANGE_IT,
@@ -62,7 +71,7 @@ def problem(run: Run) -> Problem:
         )
     elif trouble.spent == "yes" and trouble.prediction_id:
         advice = _PAID  # Never advise to pay again for what exists.
-    if run.edit is None:
+    if run.edit is None and trouble.kind != QuotaExceeded.__name__:
         advice = _CHECK_ID
     # An empty sentence means that the error's own is made for people.
     return Problem(what or trouble.message, _money(run, trouble), advice, _details(run, trouble))
@@ -116,6 +125,7 @@ _SENTENCES: dict[type[WaveSpeedError], tuple[str, str]] = {
     ),
     Overspent: ("", f"Come back then. {KEPT}"),
     Unpriced: ("", f"Try again in a minute. {KEPT}"),
+    QuotaExceeded: ("", f"Delete old edits in the history, then try again. {KEPT}"),
     KeyNeeded: ("", ""),
     Interrupted: ("", "Press Edit to send it now."),
     Unsaved: ("", "Make room on the disk, then fetch it again; that costs nothing."),

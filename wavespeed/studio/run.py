@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
@@ -39,6 +40,8 @@ State = Literal["running", "done", "failed", "stopped", "unknown"]
 
 VISITORS = "visitor"
 """The account of runs under a visitor's own key; nobody knows whether two of them are the same."""
+SCRIPTS = "scripts"
+"""The visitor that all callers of the API are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +92,11 @@ class Result:
     size_bytes: int
     cover: str
     nsfw: bool | None
+
+    @property
+    def name(self) -> str:
+        """What people call its file."""
+        return plain_name(self.path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -351,6 +359,11 @@ def total(usd: Iterable[float | None]) -> float | None:
     """The sum, or None where a part of it is not known."""
     known = list(usd)
     return None if None in known else sum(price for price in known if price is not None)
+
+
+def plain_name(path: Path) -> str:
+    """A file's name without the digits that keep the path of a result from being guessed."""
+    return re.sub(r"(?<=-\d)-[0-9a-f]{16}(?=\.\w+$)", "", path.name)
 
 
 def _between(start: float | None, end: float | None) -> float | None:

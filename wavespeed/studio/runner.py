@@ -6,7 +6,7 @@ import asyncio
 import logging
 import uuid
 from collections.abc import Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,7 +16,6 @@ from wavespeed import MODEL, PRICE_USD, AsyncClient, Edit, Prediction, WaveSpeed
 from .board import Board
 from .driver import Driver, Limits, age, is_lost, is_under_way
 from .errors import Interrupted, KeyNeeded
-from .outputs import Files
 from .records import Records
 from .run import VISITORS, Failed, Found, Lost, Run, Stopped
 from .store import Store, StoreError
@@ -52,13 +51,13 @@ class Runner:
         """
         self._client = client
         self._store = store
-        self._files = Files(folder)
         self._service = service
         self._model = model
         self._board = Board()
         limits = limits or Limits()
         self.parallel = limits.parallel
-        self._driver = Driver(self._board, store, self._files, limits)
+        self._driver = Driver(self._board, store, folder, limits)
+        self._inputs = self._driver.inputs
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._presses: dict[tuple[str, str], None] = {}  # Oldest first.
         self.watch, self.watch_group = self._board.watch, self._board.watch_group
@@ -150,8 +149,10 @@ class Runner:
             return run
         task.cancel()
         await asyncio.wait([task])
-        kept = await asyncio.to_thread(self._files.keep, self._board.get(run.id) or run)
-        stopped = kept.after(Stopped(age(run)))
+        run = self._board.get(run.id) or run
+        with suppress(WaveSpeedError):  # What is no picture, or has no room, is not kept.
+            run = await asyncio.to_thread(self._inputs.keep, run)
+        stopped = run.after(Stopped(age(run)))
         await self._driver.tell(stopped)
         return stopped
 
@@ -212,14 +213,15 @@ class Runner:
         )
         self._spawn(again, client or self._client)
 
-    async def forget(self, run_id: str, visitor: str) -> None:
-        """Deletes a visitor's run that is over, its pictures and results, from this machine."""
+    async def forget(self, run_id: str, visitor: str) -> list[Path]:
+        """Deletes a visitor's run that is over, its pictures and results, from this machine, but
+        no picture that another run uses. Returns the files that are gone."""
         run = await self.get(run_id, visitor)
         if run is None or not run.is_over:
-            return
-        await asyncio.to_thread(self._store.delete, run_id, visitor)
+            return []
+        files = await asyncio.to_thread(self._inputs.delete, run)
         self._board.forget(run_id)
-        await asyncio.to_thread(self._files.remove, run)
+        return files
 
     async def sweep(self, keep_days: float | None) -> None:
         """Once a day, forever: deletes the runs of all visitors that are older (None: never)."""
@@ -242,7 +244,8 @@ class Runner:
     async def take_up(self) -> None:
         """Goes on with everything that an earlier process left unfinished."""
         await self._driver.learn_usual()
-        await asyncio.to_thread(self._files.tidy)
+        await asyncio.to_thread(self._driver.files.tidy)
+        await asyncio.to_thread(self._inputs.tidy)
         unfinished = await asyncio.to_thread(self._store.unfinished)
         heard: dict[str, datetime] = {}  # The last sign of life of each group.
         for run in unfinished:

@@ -13,19 +13,18 @@ from typing import Any, TypeVar, cast
 from urllib.parse import unquote, urlsplit
 
 import gradio as gr
-from gradio.utils import get_function_description, get_upload_folder, is_in_or_equal
+from gradio.utils import get_function_description
 
 from wavespeed import MAX_IMAGES, Edit, InvalidEdit, WaveSpeedError
 from wavespeed.images import MAX_FILE_BYTES
 
 from . import previews, problems, words
 from .account import Account
-from .fields import copies
-from .run import Run, details
+from .run import SCRIPTS, Run, details
 from .runner import Runner
+from .uploads import Uploads
 from .visitors import ClientOf
 
-SCRIPTS = "scripts"  # The visitor that all callers of the API are.
 KEY_HEADER = "x-wavespeed-key"
 FILE_ROUTE = "/gradio_api/file="
 MAX_URI = MAX_FILE_BYTES * 4 // 3 + 100
@@ -43,7 +42,10 @@ def not_a_tool(endpoint: Endpoint) -> Endpoint:
 class Scripts:
     """The endpoints."""
 
-    def __init__(self, runner: Runner, account: Account, client_of: ClientOf) -> None:
+    def __init__(
+        self, runner: Runner, account: Account, client_of: ClientOf, uploads: Uploads
+    ) -> None:
+        self._uploads = uploads
         self._runner = runner
         self._account = account
         self._client_of = client_of
@@ -70,7 +72,7 @@ class Scripts:
             outputs (nsfw, width, height, size_bytes of each), timings_ms, cost_usd.
         """
         run = await self._begin(images, prompt, sync_mode, base64_output, request)
-        return await to_the_end(self._runner, run)
+        return await to_the_end(self._runner, self._uploads, run)
 
     @not_a_tool
     async def edit_stream(
@@ -99,7 +101,7 @@ class Scripts:
             async for run in runs:
                 if not run.is_over:
                     yield told(run, self._runner.usual)
-        files, about = await to_the_end(self._runner, run)
+        files, about = await to_the_end(self._runner, self._uploads, run)
         yield told(run) | {"files": files, "details": about}
 
     async def edit_picture(
@@ -118,7 +120,7 @@ class Scripts:
             The edited picture, and JSON with its NSFW flag, size, times in milliseconds and cost.
         """
         run = await self._begin(images, prompt, False, False, request)
-        files, about = await to_the_end(self._runner, run)
+        files, about = await to_the_end(self._runner, self._uploads, run)
         return files[0], json.dumps(about)
 
     def description(self, endpoint: Callable[..., Any]) -> str:
@@ -141,7 +143,7 @@ class Scripts:
                 raise InvalidEdit(
                     f"{len(images)} pictures are too many; one to {MAX_IMAGES} can be sent."
                 )
-            files = [await asyncio.to_thread(received, image) for image in images]
+            files = [await self._received(image) for image in images]
             model = self._account.model
             wanted = Edit(prompt, tuple(files), sync_mode=sync, base64_output=base64, model=model)
             client = self._client_of(request.headers.get(KEY_HEADER, "") if request else "")
@@ -154,8 +156,34 @@ class Scripts:
                 price = await self._account.price(client)
         return self._runner.start(wanted, SCRIPTS, client, price)
 
+    async def _received(self, image: object) -> Path | str:
+        """A picture as a caller can name it: a file that was uploaded here, a result of an earlier
+        call, a data: URI, or an https address, which the service itself will fetch. Endpoints get
+        what was sent, unchecked. Raises `InvalidEdit`."""
+        path = image.get("path") if isinstance(image, dict) else getattr(image, "path", image)
+        if isinstance(path, str) and path.startswith("data:"):
+            return await asyncio.to_thread(_decoded, path)
+        [file] = await self._uploads.allowed([_named(path)], SCRIPTS)
+        if file is not None:
+            return file
+        if str(path).startswith("https://"):  # Of another page of Gradio's, for example.
+            return str(path)
+        raise InvalidEdit(
+            "A picture has to be a file uploaded here, an https address or a data: URI."
+        )
 
-async def to_the_end(runner: Runner, run: Run) -> tuple[list[gr.FileData], dict[str, Any]]:
+
+def _named(path: object) -> object:
+    """The path of a file that is named by its address here."""
+    _, _, file = str(path).partition(FILE_ROUTE)
+    with suppress(ValueError):  # Of what is no address at all.
+        return unquote(urlsplit(file).path) if file else path
+    return None
+
+
+async def to_the_end(
+    runner: Runner, uploads: Uploads, run: Run
+) -> tuple[list[gr.FileData], dict[str, Any]]:
     """For scripts: the files and the details. Raises `gr.Error` with what a person would read."""
     run = await runner.finished(run.id)
     if run.state != "done":
@@ -163,8 +191,8 @@ async def to_the_end(runner: Runner, run: Run) -> tuple[list[gr.FileData], dict[
         advice = problem.advice.removesuffix(problems.KEPT)  # That is said to who sees the page.
         message = f"{problem.what} {problem.money} {advice}".strip()
         raise gr.Error(message, title=problem.what, print_exception=False)
-    files = await copies([result.path for result in run.results])
-    named = zip(files, (result.path.name for result in run.results), strict=True)
+    files = await uploads.copies([result.path for result in run.results], run.visitor)
+    named = zip(files, (result.name for result in run.results), strict=True)
     # As JSON: Gradio adds the address that a file is served at to a dictionary alone.
     files_ = [gr.FileData(path=path, orig_name=name).model_dump() for path, name in named]
     return cast(list[gr.FileData], files_), details(run)
@@ -180,24 +208,6 @@ def told(run: Run, usual: float | None = None) -> dict[str, Any]:
         "message": words.status(run, usual).removesuffix(words.MAY_CLOSE).strip(),
         "prediction_id": run.prediction.id if run.prediction else None,
     }
-
-
-def received(image: object) -> Path | str:
-    """A picture as a caller can name it: a file that was uploaded here, a data: URI, or an https
-    address, which the service itself will fetch. Endpoints get what was sent, unchecked, and no
-    caller may name another file of this machine. Blocks. Raises `InvalidEdit`."""
-    path = image.get("path") if isinstance(image, dict) else getattr(image, "path", image)
-    if isinstance(path, str) and path.startswith("data:"):
-        return _decoded(path)
-    with suppress(ValueError, OSError):  # Of what is no path on any machine.
-        # Another page of Gradio's has such addresses too; what it serves is not here.
-        route, _, named = str(path).partition(FILE_ROUTE)
-        here = Path(unquote(urlsplit(named).path) if named else str(path))
-        if is_in_or_equal(here, get_upload_folder()) and (here.is_file() or not route):
-            return here
-        if str(path).startswith("https://"):
-            return str(path)
-    raise InvalidEdit("A picture has to be a file uploaded here, an https address or a data: URI.")
 
 
 def _decoded(uri: str) -> Path:

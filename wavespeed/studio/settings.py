@@ -46,6 +46,9 @@ class Settings:
     """Nobody has set it: a Space is open to all the world."""
     visitor_edits: int | None = None
     parallel: int = 2
+    visitor_mb: int | None = 2_000
+    disk_mb: int | None = 20_000
+    """What the pictures and results of one visitor and of all may take; None: no limit."""
     nsfw: Nsfw = "blur"
     sandbox_seconds: tuple[float, float] = (1.0, 3.0)
     """The shortest and the longest that an edit of the sandbox takes."""
@@ -90,6 +93,8 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         is_default_budget=is_open and not budget,
         visitor_edits=_count("WAVESPEED_VISITOR_EDITS", value("WAVESPEED_VISITOR_EDITS")),
         parallel=_count("WAVESPEED_PARALLEL", value("WAVESPEED_PARALLEL", "2")) or 1,
+        visitor_mb=_size("WAVESPEED_VISITOR_MB", value("WAVESPEED_VISITOR_MB", "2000")),
+        disk_mb=_size("WAVESPEED_DISK_MB", value("WAVESPEED_DISK_MB", "20000")),
         nsfw=NSFW[_choice("WAVESPEED_NSFW", value("WAVESPEED_NSFW", "blur").lower(), tuple(NSFW))],
         sandbox_seconds=_span(
             "WAVESPEED_SANDBOX_SECONDS", value("WAVESPEED_SANDBOX_SECONDS", "1-3")
@@ -196,6 +201,10 @@ def _span(name: str, text: str) -> tuple[float, float]:
     if shortest > longest:
         raise BadSetting(f"{name} has to be two numbers like 1-3, the smaller one first.")
     return shortest, longest
+
+
+def _size(name: str, text: str) -> int | None:
+    return None if text.lower() == "none" else _count(name, text)
 
 
 def _number(name: str, text: str, least: float = 0.0) -> float:

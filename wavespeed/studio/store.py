@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlite3
 import statistics
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -39,6 +39,20 @@ CREATE INDEX IF NOT EXISTS runs_of_time ON runs (started_at);
 CREATE INDEX IF NOT EXISTS runs_of_day ON runs (day);
 CREATE INDEX IF NOT EXISTS runs_of_prediction ON runs (prediction_id);
 CREATE INDEX IF NOT EXISTS runs_not_over ON runs (over) WHERE over = 0;
+CREATE TABLE IF NOT EXISTS files (
+    name TEXT NOT NULL,      -- Below the data folder.
+    run_id TEXT NOT NULL,    -- One of the runs that use it.
+    size_bytes INTEGER NOT NULL,
+    PRIMARY KEY (run_id, name)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS files_of_name ON files (name);
+CREATE TABLE IF NOT EXISTS uploads (
+    path TEXT NOT NULL,      -- Of a file in Gradio's cache that browsers may name.
+    visitor TEXT NOT NULL,   -- Who alone may; empty: whoever knows the path.
+    at REAL NOT NULL,
+    size_bytes INTEGER NOT NULL,
+    PRIMARY KEY (path, visitor)
+) STRICT, WITHOUT ROWID;
 """
 _ADDED = {
     "account": "TEXT NOT NULL DEFAULT ''",
@@ -65,6 +79,7 @@ class Store:
     def __init__(self, path: Path) -> None:
         """Opens or makes the file. Raises `OSError` or `sqlite3.Error`."""
         path.parent.mkdir(parents=True, exist_ok=True)
+        self._folder = path.parent
         self._lock = threading.Lock()
         self._database = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
         # WAL with FULL: a commit is on the disk when it returns, even if the power fails.
@@ -83,6 +98,10 @@ class Store:
             "CREATE UNIQUE INDEX IF NOT EXISTS runs_of_press ON runs (visitor, press, number)"
             " WHERE press != ''"
         )
+        if not self._read("SELECT 1 FROM files LIMIT 1"):  # A file of an earlier version has none.
+            with self._writing() as cursor:
+                for run in self._runs_of(cursor.execute("SELECT body FROM runs WHERE body != ''")):
+                    self._put_files(cursor, run)
 
     def close(self) -> None:
         with self._lock:
@@ -212,13 +231,79 @@ class Store:
             edits, spent, after = edits + 1, spent + cost, started_at
         return edits, spent
 
-    def delete(self, run_id: str, visitor: str) -> None:
-        """Forgets a visitor's run that is over. What it cost still counts for its day."""
+    def delete(self, run_id: str, visitor: str) -> list[Path]:
+        """Forgets a visitor's run that is over; returns its files that no other run uses. What it
+        cost still counts for its day."""
         with self._writing() as cursor:
             cursor.execute(
                 "UPDATE runs SET body = '' WHERE id = ? AND visitor = ? AND over = 1",
                 (run_id, visitor),
             )
+            if not cursor.rowcount:
+                return []
+            alone = cursor.execute(
+                "SELECT name FROM files WHERE run_id = ? AND name NOT IN"
+                " (SELECT name FROM files WHERE run_id != ?)",
+                (run_id, run_id),
+            ).fetchall()
+            cursor.execute("DELETE FROM files WHERE run_id = ?", (run_id,))
+        return [self._folder / name for (name,) in alone]
+
+    # --- Files -------------------------------------------------------------------------------
+
+    def used_bytes(self, visitor: str | None = None) -> int:
+        """What the files of all runs take, or of one visitor's: each counts once. Inputs and
+        results, paid for or not."""
+        rows = self._read(
+            "SELECT total(size_bytes) FROM (SELECT DISTINCT name, size_bytes FROM files"
+            " WHERE run_id IN (SELECT id FROM runs WHERE visitor = coalesce(?, visitor)))",
+            visitor,
+        )
+        return int(rows[0][0])
+
+    def is_used(self, file: Path) -> bool:
+        """Whether a run uses a file of the data folder."""
+        return bool(self._read("SELECT 1 FROM files WHERE name = ? LIMIT 1", self._name(file)))
+
+    def allow(self, paths: Sequence[str], visitor: str, now: datetime) -> None:
+        """Browsers may name these files of the cache from now on; see `allowed`."""
+        rows = [(path, visitor, now.timestamp(), _size(Path(path))) for path in paths]
+        with self._writing() as cursor:
+            cursor.executemany("INSERT OR REPLACE INTO uploads VALUES (?, ?, ?, ?)", rows)
+
+    def uploaded_bytes(self, since: datetime) -> int:
+        """What was uploaded since then, by whomever."""
+        query = "SELECT total(size_bytes) FROM uploads WHERE visitor = '' AND at >= ?"
+        return int(self._read(query, since.timestamp())[0][0])
+
+    def allowed(self, paths: Sequence[str], visitor: str) -> set[str]:
+        """Those of the files that this visitor may name."""
+        marks = ",".join("?" * len(paths))
+        rows = self._read(
+            f"SELECT path FROM uploads WHERE visitor IN ('', ?) AND path IN ({marks})",
+            visitor,
+            *paths,
+        )
+        return {str(row[0]) for row in rows}
+
+    def disallow(self, before: datetime) -> None:
+        """Forgets what was allowed earlier: those files are no longer in the cache."""
+        with self._writing() as cursor:
+            cursor.execute("DELETE FROM uploads WHERE at < ?", (before.timestamp(),))
+
+    def _name(self, file: Path) -> str | None:
+        """Below the data folder; None of a file elsewhere."""
+        file = file.absolute()
+        folder = self._folder.absolute()
+        return file.relative_to(folder).as_posix() if file.is_relative_to(folder) else None
+
+    def _put_files(self, cursor: sqlite3.Cursor, run: Run) -> None:
+        for file in (*run.pictures, *(result.path for result in run.results)):
+            name = self._name(file)
+            if name is not None:
+                cursor.execute(
+                    "INSERT OR IGNORE INTO files VALUES (?, ?, ?)", (name, run.id, _size(file))
+                )
 
     def _put(self, cursor: sqlite3.Cursor, run: Run, day: str | None = None) -> None:
         cursor.execute(
@@ -247,6 +332,7 @@ class Store:
                 _JSON.dump_json(run).decode(),
             ),
         )
+        self._put_files(cursor, run)
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Cursor]:
@@ -261,12 +347,23 @@ class Store:
             cursor.execute("COMMIT")
 
     def _runs(self, where: str, *values: str | float) -> list[Run]:
-        rows = self._read(f"SELECT body FROM runs WHERE body != '' AND {where}", *values)
+        return self._runs_of(
+            self._read(f"SELECT body FROM runs WHERE body != '' AND {where}", *values)
+        )
+
+    def _runs_of(self, rows: Iterable[Sequence[Any]]) -> list[Run]:
         return [_JSON.validate_json(row[0]) for row in rows]
 
     def _read(self, query: str, *values: str | float | None) -> list[tuple[Any, ...]]:
         with self._lock:
             return self._database.execute(query, values).fetchall()
+
+
+def _size(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except OSError:  # Deleted by hand; it takes no room.
+        return 0
 
 
 def _one(cursor: sqlite3.Cursor, query: str, *values: str) -> float:

@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence, Set
 from contextlib import aclosing
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,7 +18,8 @@ from wavespeed import InvalidEdit
 
 from . import pieces, previews, words
 from .batch import is_batch, newest
-from .export import archive
+from .downloads import Downloads, Link
+from .export import archive, contact_sheet
 from .fields import IsWithheld
 from .markup import draw
 from .run import Result, Run, Trouble
@@ -51,8 +53,16 @@ class Views:
     where edits are sent, under the server's key and under visitors' own, `offer` what it costs to
     send a run's edit once more."""
 
-    def __init__(self, runner: Runner, nsfw: Nsfw, api_url: tuple[str, str], offer: Offer) -> None:
+    def __init__(
+        self,
+        runner: Runner,
+        nsfw: Nsfw,
+        api_url: tuple[str, str],
+        offer: Offer,
+        downloads: Downloads,
+    ) -> None:
         self._runner = runner
+        self._downloads = downloads
         self.nsfw: Nsfw = nsfw
         self._api_url = api_url
         self._offer = offer
@@ -143,7 +153,7 @@ class Views:
         tip: Run | None = None,
         *,
         older: Sequence[Run] = (),
-        pack: Path | None = None,
+        pack: Link | None = None,
         tried: set[str] | None = None,
     ) -> str:
         """The pictures of runs, or their errors, or an invitation; of a batch with its archive."""
@@ -239,13 +249,15 @@ class Views:
                 strip.append(pieces.Version(run.id, "version", file, result.cover))
         return strip
 
-    async def packed(self, runs: Sequence[Run]) -> Path:
-        """An archive of a batch, for whoever asked for it. Raises `Unsaved`."""
-        file = previews.place(f"image-edits-{datetime.now(UTC):%Y-%m-%d-%H%M%S}.zip")
-        await asyncio.to_thread(
-            archive, runs, file, covered=self.is_kept_away, hidden=self.is_hidden, by_input=True
-        )
-        return file
+    def packed(self, runs: Sequence[Run], visitor: str, *, by_input: bool = False) -> Link:
+        """Where a visitor gets an archive of runs."""
+        make = partial(archive, covered=self.is_kept_away, hidden=self.is_hidden, by_input=by_input)
+        return self._downloads.offer(runs, visitor, f"{_stem()}.zip", make)
+
+    def sheet(self, runs: Sequence[Run], visitor: str) -> Link:
+        """Where a visitor gets a contact sheet of runs."""
+        make = partial(contact_sheet, covered=self.is_kept_away, hidden=self.is_hidden)
+        return self._downloads.offer(runs, visitor, f"{_stem()}.html", make)
 
     async def _versions(self, run: Run) -> list[Run]:
         """The runs that led to this one, oldest first."""
@@ -341,6 +353,10 @@ class Views:
         left = self._left.pop(page, None)
         if left is not None:
             left.set()
+
+
+def _stem() -> str:
+    return f"image-edits-{datetime.now(UTC):%Y-%m-%d-%H%M%S}"
 
 
 async def _once(runs: Sequence[Run]) -> AsyncGenerator[tuple[Run, ...]]:

@@ -48,6 +48,9 @@ KEY_NONE, KEY_ASKED = "Key: none, the sandbox answers", "Key: enter yours"
 KEY_OFFERED = "Key: enter yours for the model"
 DUPLICATE = "Duplicate"
 SHORTCUT = "to edit"
+NO_ROOM_TODAY = (
+    "The server has no room for more pictures now. Nothing was spent. Try again tomorrow."
+)
 EACH = "Each picture on its own"
 EACH_INFO = "One edit for each, up to 50. Otherwise the others are references."
 PAUSE, ALL_FILES, BATCH = "Pause", "Download all", "How far the batch is"
@@ -65,6 +68,8 @@ FULL_SCREEN, CLOSE, PREVIOUS, NEXT = "Full screen", "Close", "Previous result", 
 COPY_LINK, VERSIONS, TOTAL = "Copy link", "Versions so far", "Total"
 PREDICTION, ASKED, GOT, MODEL = "Prediction", "Asked", "Got", "Model"
 GONE = "Its file is no longer on this server."
+NOT_UPLOADED = "A picture was not uploaded here, or is no longer kept. Add it again."
+NO_ROOM = "The server has no room for the picture. Nothing was spent."
 HIDDEN = "This page does not show flagged results."
 HEARD, AGO, SO_FAR = "Last heard of it", "ago", "so far"
 SHOW_ANYWAY, COVER_AGAIN = "Show anyway", "Cover again"
@@ -395,7 +400,7 @@ ARCHIVE, CONTACT_SHEET = "All files, ZIP", "Contact sheet, HTML"
 SHEET, NO_EDITS = "Image edits", "There is no finished edit to show."
 MADE, TIME, COST = "Made", "Time", "Cost"
 NO_BEFORE, COVERED_BEFORE = "The original is not here", "Flagged, left out"
-UNEXPORTED = "The export could not be written to the disk."
+LINK_ENDED = "This link has ended. Press the button on the page again for a new one."
 EDITS, REFERENCES = ("1 edit", "{} edits"), ("1 reference picture", "{} reference pictures")
 FLAGGED_OUT = ("1 flagged result is left out", "{} flagged results are left out")
 GONE_OUT = ("1 result is no longer on the disk", "{} results are no longer on the disk")
