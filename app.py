@@ -35,7 +35,7 @@ from gradio.events import api
 
 from wavespeed import AsyncClient, BadKey, Connections, Durations, InvalidEdit, Pace
 from wavespeed.sandbox import Sandbox, serve
-from wavespeed.studio import log, pieces, previews, words
+from wavespeed.studio import decoder, log, pieces, previews, words
 from wavespeed.studio.account import Account
 from wavespeed.studio.driver import Limits
 from wavespeed.studio.examples import CHIPS
@@ -278,7 +278,12 @@ def key_of_ones_own(settings: Settings, pace: Pace, pool: Connections) -> Client
             return None
         try:
             return AsyncClient(
-                key or "", base_url=settings.base_url, pace=pace, http=pool, durations=durations
+                key or "",
+                base_url=settings.base_url,
+                pace=pace,
+                http=pool,
+                durations=durations,
+                prepare=decoder.prepare,
             )
         except BadKey as error:
             raise InvalidEdit(str(error), field="key") from None
@@ -304,6 +309,7 @@ def life(runner: Runner, account: Account, keep_days: float | None, pool: Connec
             for task in tasks:
                 task.cancel()
             await runner.close()
+            decoder.shared.close()
 
     return lifespan
 
@@ -325,7 +331,11 @@ def main(settings: Settings) -> None:
         pool, pace = Connections(), Pace(deadline=settings.deadline)
         try:
             client = AsyncClient(
-                settings.api_key or "sandbox", base_url=base_url, pace=pace, http=pool
+                settings.api_key or "sandbox",
+                base_url=base_url,
+                pace=pace,
+                http=pool,
+                prepare=decoder.prepare,
             )
         except BadKey as error:
             sys.exit(f"WAVESPEED_API_KEY: {error}")

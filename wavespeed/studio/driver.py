@@ -26,6 +26,7 @@ from wavespeed import (
 )
 
 from .board import Board
+from .decoder import in_thread
 from .errors import NoPicture, Unwritten
 from .log import RUN
 from .lost import CLOCKS, LONGEST_SUBMISSION, fitting
@@ -215,7 +216,7 @@ class Driver:
         output = run.prediction.outputs[event.index]
         for attempt in range(1, DOWNLOADS + 1):
             try:
-                return await asyncio.to_thread(self._files.save, run, event)
+                return await in_thread(self._files.save, run, event)
             except NoPicture:
                 if attempt == DOWNLOADS or output.url is None:
                     raise

@@ -16,6 +16,7 @@ from wavespeed import MAX_IMAGES, InvalidEdit, WaveSpeedError
 from . import captions, pieces, previews, problems, words
 from .account import Account
 from .batch import MOST
+from .decoder import in_thread
 from .export import archive, contact_sheet
 from .fields import Files, copies, fields_of
 from .markup import draw
@@ -105,7 +106,7 @@ class Past:
                 make(runs, file, covered=self._views.is_kept_away, hidden=self._views.is_hidden)
 
         try:
-            await asyncio.to_thread(write)
+            await in_thread(write)
         except WaveSpeedError as error:
             return "", str(error)
         return pieces.exported(pack, sheet), ""
@@ -150,7 +151,7 @@ class Past:
             seen = [(previews.look(path), self._views.is_hidden(path)) for path in paths[:MOST]]
             return seen + [(previews.Seen(), False)] * (len(paths) - len(seen))
 
-        seen, covered = zip(*await asyncio.to_thread(look), strict=True) if paths else ((), ())
+        seen, covered = zip(*await in_thread(look), strict=True) if paths else ((), ())
         return pieces.strip(paths, seen, covered, each=each)
 
     def arrange(self, files: Files, event: gr.EventData) -> Any:
@@ -172,7 +173,7 @@ class Past:
         visitor's own run, else from among the pictures that are there."""
         if event.do != "restore":
             return self.arrange(files, event), gr.skip(), ""
-        found = await asyncio.to_thread(recipes_of, files)
+        found = await in_thread(recipes_of, files)
         recipe = found.get(int(event.index))
         if recipe is None:
             return gr.skip(), gr.skip(), gr.skip()
