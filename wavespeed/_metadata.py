@@ -19,6 +19,8 @@ from PIL import ImageFile
 MAX_PIECES = 100_000
 """Chunks or segments; encoders that write 8 kB chunks need 6,000 for 50 MB. A file with more is
 refused before Pillow, which keeps an object for each, reads it."""
+MAX_PADDING_BYTES = 1_000_000
+"""Between the segments of a JPEG, before its picture: Pillow goes through it byte by byte."""
 MAX_TEXT_BYTES = 1_000_000
 """Of one packed text, unpacked: Pillow refuses a larger one, too, and then the file is encoded
 again without it."""
@@ -40,7 +42,7 @@ IPTC_BLOCK = re.compile(rb"(?s)8BIM\x04\x04\0\0(.{4})")  # By Photoshop, with it
 # again and again: the first ends at the next quote, the second after a few tags.
 OWN_PACKET = b'xmlns:edit="https://wavespeed.ai/ns/edit/1.0/"'
 OWN_RECIPE = re.compile(rb'edit:recipe="[^"]*"')
-OWN_DESCRIPTION = re.compile(rb"<dc:description>([^<]*(?:<[^<]*){4})</dc:description>")
+OWN_DESCRIPTION = re.compile(rb"<dc:description>([^<]*+(?:<[^<]*+){4})</dc:description>")
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PIXELS = frozenset({b"IDAT", b"fdAT", b"VP8 ", b"VP8L", b"ALPH", b"ANMF"})
@@ -54,7 +56,7 @@ _CONTINUED = re.compile(
 
 
 class TooManyPieces(ValueError):
-    """No encoder writes such a file."""
+    """No encoder writes such a file, and Pillow would read it for minutes."""
 
 
 def png_chunks(content: bytes) -> Iterator[tuple[bytes, int, int]]:
@@ -114,13 +116,17 @@ def webp_size(content: bytes) -> tuple[int, int] | None:
 
 def check_pieces(content: bytes) -> None:
     """Raises `TooManyPieces` for a PNG or JPEG that Pillow should not even open."""
-    pieces: Iterator[object] = iter(())
     if content.startswith(PNG_SIGNATURE):
-        pieces = png_chunks(content)
+        for _ in png_chunks(content):
+            pass
     elif content.startswith(b"\xff\xd8"):
-        pieces = jpeg_segments(content)
-    for _ in pieces:
-        pass
+        padding = 0
+        for marker, begin, end in jpeg_segments(content):
+            padding += end - begin if marker == 0 else 0
+            if padding > MAX_PADDING_BYTES:
+                raise TooManyPieces
+            if marker == _START_OF_SCAN:  # Pillow reads no further; its decoder does, and is fast.
+                break
 
 
 def tells_place(picture: ImageFile.ImageFile, content: bytes) -> bool:

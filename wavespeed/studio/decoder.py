@@ -136,12 +136,10 @@ class Decoder:
             return [worker.process_id for worker in self._all]
 
     def _answer(self, task: Task, *, first: bool, patient: bool) -> object:
-        with (
-            self._turns.turn(task.memory_bytes, first=first, patient=patient) as is_closed,
-            self._borrowed(is_closed) as worker,
-        ):
+        with self._turns.turn(task.memory_bytes, first=first, patient=patient) as is_closed:
             try:
-                answer = worker.ask(task)
+                with self._borrowed(is_closed) as worker:
+                    answer = worker.ask(task)
             except WorkerDied:
                 if is_closed():
                     raise Closed from None
@@ -334,7 +332,11 @@ def _environment() -> dict[str, str]:
         if not name.startswith(("WAVESPEED_", "HF_"))
     }
     paths = [str(PACKAGES), kept.get("PYTHONPATH", "")]
-    return kept | {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
+    return kept | {
+        "PYTHONPATH": os.pathsep.join(filter(None, paths)),
+        # glibc would keep a picture's memory for the next one; of idle workers that is for nobody.
+        "MALLOC_MMAP_THRESHOLD_": "1048576",
+    }
 
 
 shared = Decoder()

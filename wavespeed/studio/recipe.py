@@ -36,6 +36,8 @@ _XMP = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 _JPEG_XMP = b"http://ns.adobe.com/xap/1.0/\0"
 PACKETS = 50
 """Looked at from either end of a file: a million forged ones hide none and take no time."""
+PACKETS_BYTES = 2_000_000
+"""Of those, the shortest first: a real one is short, unless its prompt is a book."""
 _PACKET = re.compile(rb'edit:recipe="([^"]{1,400000})"')
 """One of the longest prompt, all of it escaped, has 300 kB. What fails to match ends at the next
 quote, and each beginning has one: the time grows with the file alone."""
@@ -88,7 +90,11 @@ def read(path: Path) -> Recipe | None:
         with _READING:
             found = _PACKET.finditer(path.read_bytes())
             packets = (*islice(found, PACKETS), *deque(found, PACKETS))
-        for packet in packets:
+        spent = 0
+        for packet in sorted(packets, key=lambda one: len(one[1])):
+            spent += len(packet[1])
+            if spent > PACKETS_BYTES:
+                break
             with suppress(ValueError, OverflowError, OSError):  # The last two of a forged time.
                 recipe = _JSON.validate_json(html.unescape(packet[1].decode()))
                 recipe.made_at.timestamp()
