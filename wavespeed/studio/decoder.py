@@ -201,8 +201,9 @@ class _Turns:
     """Lets tasks begin in their order, so many at once, and so much memory for all of them."""
 
     def __init__(self, slots: int, memory_bytes: int, seconds: float) -> None:
-        self._slots = slots
+        self._free_slots = slots
         self._memory_bytes = memory_bytes
+        self._free_bytes = memory_bytes
         self._seconds = seconds
         self._changed = threading.Condition()
         self._queue: deque[object] = deque()
@@ -213,7 +214,7 @@ class _Turns:
         self, memory_bytes: int, *, first: bool, patient: bool
     ) -> Iterator[Callable[[], bool]]:
         """Waits for it; yields whether it was taken back since, by `close`."""
-        memory_bytes = min(memory_bytes, self._memory_bytes)  # More than that is never free.
+        memory_bytes = min(memory_bytes, self._memory_bytes)  # More is never free.
         ticket = object()
         with self._changed:
             closings = self._closings
@@ -222,7 +223,7 @@ class _Turns:
                 return self._closings != closings
 
             def is_next() -> bool:
-                is_free = self._slots > 0 and self._memory_bytes >= memory_bytes
+                is_free = self._free_slots > 0 and self._free_bytes >= memory_bytes
                 return is_closed() or (self._queue[0] is ticket and is_free)
 
             if first:
@@ -236,14 +237,14 @@ class _Turns:
                 raise Closed
             if not came:
                 raise QueueTimeout
-            self._slots -= 1
-            self._memory_bytes -= memory_bytes
+            self._free_slots -= 1
+            self._free_bytes -= memory_bytes
         try:
             yield is_closed
         finally:
             with self._changed:
-                self._slots += 1
-                self._memory_bytes += memory_bytes
+                self._free_slots += 1
+                self._free_bytes += memory_bytes
                 self._changed.notify_all()
 
     def close(self) -> None:
