@@ -160,7 +160,8 @@ def convert(content: bytes, name: str) -> models.Image:
     _check_png(content)
     check_pieces(content)
     try:
-        return _converted(content, name, repaired=False)
+        lacks_end = content.startswith(PNG_SIGNATURE) and b"IEND" not in content
+        return _converted(content, name, repaired=lacks_end)
     except (_Unfit, Image.DecompressionBombError, MemoryError):
         raise
     except Exception:  # Pillow names no closed set of what its decoders raise.
