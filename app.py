@@ -44,7 +44,7 @@ from starlette.middleware import Middleware
 
 from wavespeed import AsyncClient, BadKey, Connections, Durations, InvalidEdit, Pace
 from wavespeed.sandbox import Sandbox, serve
-from wavespeed.studio import log, pieces, previews, words
+from wavespeed.studio import decoder, log, pieces, previews, words
 from wavespeed.studio.account import Account
 from wavespeed.studio.batch import MOST
 from wavespeed.studio.downloads import Downloads
@@ -299,7 +299,12 @@ def key_of_ones_own(settings: Settings, pace: Pace, pool: Connections) -> Client
             return None
         try:
             return AsyncClient(
-                key or "", base_url=settings.base_url, pace=pace, http=pool, durations=durations
+                key or "",
+                base_url=settings.base_url,
+                pace=pace,
+                http=pool,
+                durations=durations,
+                prepare=decoder.prepare,
             )
         except BadKey as error:
             raise InvalidEdit(str(error), field="key") from None
@@ -341,6 +346,7 @@ def life(
             for task in tasks:
                 task.cancel()
             await runner.close()
+            decoder.shared.close()
 
     return lifespan
 
@@ -367,7 +373,11 @@ def main(settings: Settings) -> None:
         pool, pace = Connections(), Pace(deadline=settings.deadline)
         try:
             client = AsyncClient(
-                settings.api_key or "sandbox", base_url=base_url, pace=pace, http=pool
+                settings.api_key or "sandbox",
+                base_url=base_url,
+                pace=pace,
+                http=pool,
+                prepare=decoder.prepare,
             )
         except BadKey as error:
             sys.exit(f"WAVESPEED_API_KEY: {error}")

@@ -40,7 +40,7 @@ from .models import (
 )
 from .pace import Pace
 from .transport import Bearer, Connections, Transport
-from .uploads import UNREADABLE, Batch, Clock, Hear, Uploads
+from .uploads import UNREADABLE, Batch, Clock, Hear, Prepare, Uploads
 
 BASE_URL = "https://api.wavespeed.ai"
 MAX_PAGES = 10
@@ -56,6 +56,7 @@ class AsyncClient:
     Use as `async with AsyncClient(key) as client`; an `http` of one's own is shared, not closed.
     A file that was uploaded within the hour is not uploaded again. How long tasks take is learned
     in `durations`, which clients of one service may share. `now` is a clock, in seconds.
+    Pictures are made ready in threads, unless `prepare` does it elsewhere.
     Every method raises `WaveSpeedError`s only; a key that can't be one is a `BadKey` at once.
     The key goes to `base_url` alone, never to the hosts that keep the files.
     """
@@ -69,6 +70,7 @@ class AsyncClient:
         http: Connections | None = None,
         durations: Durations | None = None,
         now: Clock = time.monotonic,
+        prepare: Prepare | None = None,
     ) -> None:
         key = Bearer(api_key)
         del api_key  # Tools that print a traceback with its variables must not find it.
@@ -78,7 +80,7 @@ class AsyncClient:
         self._calls = Calls(self._transport, self._pace)
         self._durations = durations or Durations()
         self._now = now
-        self._uploads = Uploads(self._send, now)
+        self._uploads = Uploads(self._send, now, prepare)
 
     async def __aenter__(self) -> Self:
         return self

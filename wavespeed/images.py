@@ -4,8 +4,10 @@ turned, converted to sRGB, reduced and encoded again, and then carries no metada
 
 from __future__ import annotations
 
+import hashlib
 import io
 import math
+import os
 import re
 import struct
 import unicodedata
@@ -18,6 +20,9 @@ import pillow_heif
 from PIL import ExifTags, Image, ImageCms, ImageFile, UnidentifiedImageError
 
 from . import models
+from ._metadata import PNG_SIGNATURE, check_pieces, png_chunks, tells_place, webp_size
+from ._raw import is_raw
+from ._repair import mended
 from .errors import InvalidEdit
 
 MAX_EDGE = 2048
@@ -44,16 +49,6 @@ TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-# The EXIF entry that points to GPS data (tag 0x8825, LONG or IFD, one), in both byte orders. To
-# look for its bytes finds it in every format, in an MPO's second picture and in a broken block.
-GPS_POINTERS = [struct.pack(f"{o}HHL", 0x8825, kind, 1) for o in "<>" for kind in (4, 13)]
-# Of XMP and comments, in lower case. The first is in exif:GPSLatitude and in what drones write.
-PLACE_WORDS = (
-    b"latitude photoshop:city photoshop:state photoshop:country iptc4xmpcore:location"
-    b" iptc4xmpcore:countrycode iptc4xmpext:location"
-).split()
-# IPTC's content location, city, part of the city, province, country.
-PLACE_DATASETS = re.compile(rb"\x1c\x02[\x1a\x1b\x5a\x5c\x5f\x64\x65]")
 
 pillow_heif.register_heif_opener()
 # Pillow remarks on odd metadata by warnings, which nobody could act on. `catch_warnings` swaps a
@@ -65,7 +60,13 @@ REASONS: dict[type[Exception], str] = {
     Image.DecompressionBombError: f"has more than {MAX_PIXELS // 1_000_000} megapixels",
     UnidentifiedImageError: "is no JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or HEIC, or is damaged",
     MemoryError: "needs more memory than there is",
+    TimeoutError: "takes too long to read",
 }
+BYTES_PER_PIXEL = dict.fromkeys(("JPEG", "MPO", "PNG", "GIF", "BMP"), 9)
+"""The most that is taken at once while a picture of this format is prepared (measured: RGBA, and a
+second one to resize)."""
+COPIED_BYTES_PER_PIXEL = 16
+"""The same of the other formats, whose decoders make a copy of their own first."""
 
 
 class _Unfit(Exception):
@@ -92,30 +93,85 @@ def naming(name: str) -> Iterator[str]:
     try:
         yield shown
     except Exception as error:  # Pillow names no closed set of what its decoders raise.
-        reason = str(error) if isinstance(error, _Unfit) else REASONS.get(type(error))
+        known = (REASONS[kind] for kind in type(error).__mro__ if kind in REASONS)
+        reason = str(error) if isinstance(error, _Unfit) else next(known, None)
         sentence = f"“{shown}” {reason or 'is damaged or incomplete'}."
         raise InvalidEdit(sentence, field="images") from error
 
 
 def read(path: Path) -> bytes:
     """A file's bytes. Blocking; raises what `naming` puts into words."""
+    with _opened(path) as file:
+        content = file.read(MAX_FILE_BYTES + 1)
+    _check_file_size(len(content))
+    return content
+
+
+def sha256(path: Path) -> bytes:
+    """Of a file's bytes, which are never all in memory. As `read`."""
+    with _opened(path) as file:
+        _check_file_size(os.fstat(file.fileno()).st_size)
+        return hashlib.file_digest(file, "sha256").digest()
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[io.BufferedReader]:
     try:
         if not path.is_file():  # Opening a pipe would wait for someone to write to it.
             raise _Unfit("is no file, or no longer there")
         with path.open("rb") as file:
-            content = file.read(MAX_FILE_BYTES + 1)
+            yield file
     except OSError as error:
         raise _Unfit("can't be read") from error
-    if not content:
+
+
+def _check_file_size(size_bytes: int) -> None:
+    if not size_bytes:
         raise _Unfit("is empty")
-    if len(content) > MAX_FILE_BYTES:
+    if size_bytes > MAX_FILE_BYTES:
         raise _Unfit(f"is larger than {MAX_FILE_BYTES // 1_000_000} MB")
-    return content
+
+
+def convert_file(path: Path, name: str) -> models.Image:
+    """`convert` of a file's bytes, for `AsyncClient`'s `prepare`. Blocking."""
+    return convert(read(path), name)
+
+
+def memory_needed(content: bytes) -> int:
+    """The most bytes, in memory, that it takes to prepare the picture; roughly. Opens it without
+    decoding it. Raises what `naming` puts into words."""
+    if content.startswith(PNG_SIGNATURE):  # Also one that is too damaged to be opened.
+        size, format = _check_png(content), "PNG"
+    elif webp := webp_size(content):
+        size, format = webp, "WEBP"
+    else:
+        check_pieces(content)
+        with Image.open(io.BytesIO(content), formats=FORMATS) as picture:
+            size, format = picture.size, str(picture.format)
+    _check_size(size)
+    bytes_per_pixel = BYTES_PER_PIXEL.get(format, COPIED_BYTES_PER_PIXEL)
+    return size[0] * size[1] * bytes_per_pixel + len(content)
 
 
 def convert(content: bytes, name: str) -> models.Image:
     """The picture in a file's bytes, as `prepare`; raises what `naming` puts into words."""
-    _check_png_header(content)
+    if is_raw(content):
+        raise _Unfit("is a RAW photo: export it as JPEG first")
+    _check_png(content)
+    check_pieces(content)
+    try:
+        lacks_end = content.startswith(PNG_SIGNATURE) and b"IEND" not in content
+        return _converted(content, name, repaired=lacks_end)
+    except (_Unfit, Image.DecompressionBombError, MemoryError):
+        raise
+    except Exception:  # Pillow names no closed set of what its decoders raise.
+        whole = mended(content)
+        if whole is None:
+            raise
+        return _converted(whole, name, repaired=True)
+
+
+def _converted(content: bytes, name: str, *, repaired: bool) -> models.Image:
     with Image.open(io.BytesIO(content), formats=FORMATS) as picture:
         _check_size(picture.size)
         size, target = picture.size, _reduced(picture.size)
@@ -123,14 +179,12 @@ def convert(content: bytes, name: str) -> models.Image:
         turned = picture.info.get("original_orientation") in TURNS
         turned |= getattr(picture, "tag_v2", {}).get(ExifTags.Base.Orientation) in TURNS
         if picture.format in ("JPEG", "MPO"):
-            # Decodes 1/2, 1/4 or 1/8 where that will do.
-            picture.draft(None, (math.ceil(target[0] * NEARLY), math.ceil(target[1] * NEARLY)))
-            if picture.size != size and max(picture.size) <= MAX_EDGE:
-                target = picture.size
+            target = _drafted(picture, target)
         picture.load()
         orientation = _orientation(picture)
-        located = _tells_place(picture, content)
-        as_is = size == target and orientation == 1 and not located and _is_plain(picture, content)
+        located = tells_place(picture, content)
+        is_ready = size == target and orientation == 1 and not located and not repaired
+        as_is = is_ready and _is_plain(picture, content)
         small = None if as_is else _upright_srgb(picture, target, orientation)
         format = format_before = NAMES.get(picture.format or "", picture.format or "")
     size_before = size_sent = size[::-1] if orientation >= 5 else size
@@ -144,16 +198,31 @@ def convert(content: bytes, name: str) -> models.Image:
         size_bytes=len(content),
         turned=turned or orientation != 1,
         location_removed=located,
+        repaired=repaired,
     )
     return models.Image(f"{_stem(name)}.{'jpg' if format == 'JPEG' else 'png'}", content, changes)
 
 
-def _check_png_header(content: bytes) -> None:
-    """Pillow fills a canvas for an animated PNG while it opens it, before its size can be looked
-    at: 14 GB for a few hundred bytes. A hostile file can have a second header."""
-    if content.startswith(b"\x89PNG"):
-        for header in re.findall(rb"(?s)IHDR(.{8})", content.partition(b"IDAT")[0]):
-            _check_size(struct.unpack(">II", header))
+def _drafted(picture: ImageFile.ImageFile, target: tuple[int, int]) -> tuple[int, int]:
+    """Has a JPEG decoded at 1/2, 1/4 or 1/8 where that will do; the size to send."""
+    size = picture.size
+    picture.draft(None, (math.ceil(target[0] * NEARLY), math.ceil(target[1] * NEARLY)))
+    if picture.size != size and max(picture.size) <= MAX_EDGE:
+        return picture.size
+    return target
+
+
+def _check_png(content: bytes) -> tuple[int, int]:
+    """Its size. Pillow fills a canvas for an animated PNG while it opens it, before its size can be
+    looked at: 14 GB for a few hundred bytes. A hostile file can have a second header."""
+    size = (1, 1)
+    if content.startswith(PNG_SIGNATURE):
+        for kind, begin, end in png_chunks(content):
+            if kind == b"IHDR" and end - begin >= 8:
+                header: tuple[int, int] = struct.unpack_from(">LL", content, begin)
+                _check_size(header)
+                size = max(size, header, key=math.prod)
+    return size
 
 
 def _check_size(size: tuple[int, ...]) -> None:
@@ -175,19 +244,6 @@ def _orientation(picture: ImageFile.ImageFile) -> int:
         return int(orientation) if orientation in TURNS else 1
     except Exception:  # noqa: BLE001 - broken EXIF raises anything, and is no reason to refuse
         return 1
-
-
-def _tells_place(picture: ImageFile.ImageFile, content: bytes) -> bool:
-    """Whether EXIF, IPTC, XMP or a comment anywhere in the file says where it was taken."""
-    if any(pointer in content for pointer in GPS_POINTERS):
-        return True
-    for block in re.finditer(rb"(?s)8BIM\x04\x04\0\0(.{4})", content):  # IPTC, by Photoshop.
-        if PLACE_DATASETS.search(content, block.end(), block.end() + int.from_bytes(block[1])):
-            return True
-    # A PNG's texts can be compressed. XMP can be UTF-16, which less its zeros reads like ASCII.
-    texts = "".join(getattr(picture, "text", {}).values()).encode()
-    words = (content + texts).replace(b"\0", b"").lower()
-    return any(word in words for word in PLACE_WORDS)
 
 
 def _is_plain(picture: ImageFile.ImageFile, content: bytes) -> bool:
@@ -216,31 +272,36 @@ def _upright_srgb(picture: Image.Image, size: tuple[int, int], orientation: int)
     """As RGB, or RGBA if any of it is transparent."""
     profile = picture.info.get("icc_profile")
     # HAMMING takes less than half the time of LANCZOS and is hard to tell from it.
-    picture = _srgb(_eight_bit(picture).resize(size, Image.Resampling.HAMMING), profile)
+    if picture.mode.startswith(("I", "F")):
+        eight_bit = _from_deep_grey(picture, size)
+    else:
+        eight_bit = _eight_bit(picture).resize(size, Image.Resampling.HAMMING)
+    picture = _srgb(eight_bit, profile)
     return picture.transpose(TURNS[orientation]) if orientation != 1 else picture
 
 
 def _eight_bit(picture: Image.Image) -> Image.Image:
     """As L, RGB, RGBA or CMYK: what can be resized, and what colour profiles are made for."""
-    if picture.mode.startswith(("I", "F")):
-        return _from_deep_grey(picture)
     if picture.mode == "La":
         picture = picture.convert("LA")
     if picture.has_transparency_data:
-        picture = picture.convert("RGBA")
+        if picture.mode != "RGBA":  # Else it would be a copy of 400 MB for nothing.
+            picture = picture.convert("RGBA")
         opaque = picture.getchannel("A").getextrema() == (255, 255)
         return picture.convert("RGB") if opaque else picture
     return picture if picture.mode in ("L", "RGB", "CMYK") else picture.convert("RGB")
 
 
-def _from_deep_grey(picture: Image.Image) -> Image.Image:
-    """Of 16 or 32 bits or real numbers, which Pillow's own `convert` clips to white. Only 16 bits
-    agree on what white is; otherwise it is the next usual number from the brightest pixel on."""
+def _from_deep_grey(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """Reduced, as L. Of 16 or 32 bits or real numbers, which Pillow's own `convert` clips to white.
+    Only 16 bits agree on what white is; otherwise it is the next usual number from the brightest
+    pixel on."""
     real = picture.convert("F")
     real.info.pop("transparency", None)  # A grey that means transparent, in 16 bits.
     brightest: float = real.getextrema()[1]  # type: ignore[assignment]
     usual = (65535,) if picture.mode.startswith("I;16") else (1, 255, 65535)
     white = next((value for value in usual if brightest <= value), brightest)
+    real = real.resize(size, Image.Resampling.HAMMING)
     return real.point(lambda value: value * (255 / white) + 0.5).convert("L")
 
 

@@ -109,12 +109,14 @@ class Changes:
     size_bytes: int
     turned: bool = False
     location_removed: bool = False
+    repaired: bool = False
+    """The file was damaged, and nothing one would see of it is missing."""
 
     @property
     def is_as_it_was(self) -> bool:
         """Whether it looks like the file that it was made of, to every reader."""
         same = (self.format, self.size) == (self.format_before, self.size_before)
-        return same and not self.turned
+        return same and not self.turned and not self.repaired
 
     def __str__(self) -> str:
         before, after = ("×".join(map(str, size)) for size in (self.size_before, self.size))
@@ -123,6 +125,7 @@ class Changes:
             f"{before} to {after}" if before != after else after,
             "turned upright" if self.turned else "",
             "location removed" if self.location_removed else "",
+            "damage repaired" if self.repaired else "",
             byte_count(self.size_bytes),
         ]
         return ", ".join(part for part in parts if part)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -26,6 +25,9 @@ Clock = Callable[[], float]
 Hear = Callable[[float, WaveSpeedError], None]
 """Told how many seconds an upload that did not get through pauses, and why."""
 Send = Callable[[Image, Hear], Awaitable[str]]
+Prepare = Callable[[Path, str], Awaitable[Image]]
+"""Makes a picture ready to send, of a file and what people call it. Whatever it raises becomes an
+`InvalidEdit` that says the name."""
 
 
 class Uploads:
@@ -34,8 +36,9 @@ class Uploads:
     `send` takes a picture to the service and returns its address; `now` gives seconds.
     """
 
-    def __init__(self, send: Send, now: Clock) -> None:
+    def __init__(self, send: Send, now: Clock, prepare: Prepare | None = None) -> None:
         self._send = send
+        self._prepare = prepare or _in_thread
         self._now = now
         self._parcels: dict[bytes, Parcel] = {}  # Oldest first.
 
@@ -43,12 +46,12 @@ class Uploads:
         """The pictures of one edit. To be closed."""
         return Batch(self, tuple(pictures))
 
-    def hold(self, digest: bytes, content: bytes, name: str) -> Parcel:
-        """The parcel of these bytes; to be released as often as it is held."""
+    def hold(self, digest: bytes, path: Path, name: str) -> Parcel:
+        """The parcel of this file's bytes; to be released as often as it is held."""
         parcel = self._parcels.get(digest)
         if parcel is None or parcel.is_stale(self._now()):
             parcel = self._parcels[digest] = Parcel(digest)
-            parcel.prepare(self._prepared(parcel, content, name))
+            parcel.prepare(self._prepared(parcel, path, name))
         parcel.holders += 1
         return parcel
 
@@ -77,8 +80,10 @@ class Uploads:
         finally:
             parcel.listeners.remove(hear)
 
-    async def _prepared(self, parcel: Parcel, content: bytes, name: str) -> Image:
-        image = await asyncio.to_thread(images.convert, content, name)
+    async def _prepared(self, parcel: Parcel, path: Path, name: str) -> Image:
+        image = await self._prepare(path, name)
+        if await asyncio.to_thread(images.sha256, path) != parcel.digest:
+            raise RuntimeError("The file changed while it was read.")
         parcel.changes = image.changes
         return image
 
@@ -133,10 +138,10 @@ class Batch:
             return picture
         path = Path(picture)
         with images.naming(path.name) as name:
-            digest, content = await asyncio.to_thread(_read, path)
-        parcel = self._uploads.hold(digest, content, name)
+            # Not its content: of many edits at once that would be all the memory there is.
+            digest = await asyncio.to_thread(images.sha256, path)
+        parcel = self._uploads.hold(digest, path, name)
         self._held.append(parcel)
-        del content  # It is being prepared, or was, or somebody else's copy is.
         if parcel.changes is None:
             with images.naming(name):
                 await parcel.image()
@@ -180,10 +185,8 @@ class Parcel:
                 task.cancel()
 
 
-def _read(path: Path) -> tuple[bytes, bytes]:
-    """SHA-256 and content. Blocking."""
-    content = images.read(path)
-    return hashlib.sha256(content).digest(), content
+async def _in_thread(path: Path, name: str) -> Image:
+    return await asyncio.to_thread(images.convert_file, path, name)
 
 
 def _task(work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:

@@ -15,6 +15,7 @@ from tests.benchmarks import service
 from tests.benchmarks.table import Row
 from tests.conftest import PHOTOS
 from wavespeed import AsyncClient, Edit, Uploading
+from wavespeed.studio import decoder
 
 SIZE = (4032, 3024)
 RUNS = 5
@@ -59,7 +60,7 @@ async def ready(files: list[Path], url: str) -> tuple[float, float]:
             longest = max(longest, time.perf_counter() - before - TICK)
 
     ticking = asyncio.create_task(tick())
-    async with AsyncClient(service.KEY, base_url=url) as client:
+    async with AsyncClient(service.KEY, base_url=url, prepare=decoder.prepare) as client:
         events = client.edit(Edit("warm", tuple(files)))
         began = time.perf_counter()
         async for event in events:

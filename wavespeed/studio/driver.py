@@ -29,6 +29,7 @@ from wavespeed import (
 )
 
 from .board import Board
+from .decoder import in_thread
 from .errors import NoPicture, Unwritten
 from .inputs import Inputs
 from .log import RUN
@@ -88,8 +89,8 @@ class Driver:
                 self._publish(run := run.after(Held(age(run))))
                 async with self._keeping:  # One after another: so their turns come in their order.
                     # It may wait for long, and an upload is cleaned away after a day or a restart.
-                    run = await asyncio.to_thread(self._begun, run)
-                    run = await asyncio.to_thread(self.inputs.keep, run)
+                    run = await in_thread(self._begun, run)
+                    run = await in_thread(self.inputs.keep, run)
                     await self.tell(run := run.after(Held(age(run))))
             async with place:
                 await self._go(run, client)
@@ -159,7 +160,7 @@ class Driver:
     async def _go(self, run: Run, client: AsyncClient) -> None:
         """From wherever the run is to its end."""
         if not is_under_way(run):
-            run = await asyncio.to_thread(self._begun, run)
+            run = await in_thread(self._begun, run)
             assert run.edit is not None
             await self.tell(run)
             try:
@@ -227,7 +228,7 @@ class Driver:
         output = run.prediction.outputs[event.index]
         for attempt in range(1, DOWNLOADS + 1):
             try:
-                return await asyncio.to_thread(self.files.save, run, event)
+                return await in_thread(self.files.save, run, event)
             except NoPicture:
                 if attempt == DOWNLOADS or output.url is None:
                     raise

@@ -16,8 +16,10 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from wavespeed import byte_count, prepare
+from wavespeed import byte_count
+from wavespeed.images import convert_file, naming
 
+from . import decoder
 from .errors import QuotaExceeded
 from .outputs import sha256
 from .run import SCRIPTS, Run
@@ -57,7 +59,8 @@ class Inputs:
         if not checked:
             for image, home in homes.items():
                 if not _twin(home):
-                    prepare(image)
+                    with naming(image.name) as shown:
+                        decoder.shared.run(convert_file, image, shown)
         with self._lock:
             new = sum(_size(image) for image, home in homes.items() if not home.exists())
             self._check_room(run.visitor, new)

@@ -7,24 +7,18 @@ import os
 import re
 import secrets
 import tempfile
-from base64 import b64encode
-from io import BytesIO
 from pathlib import Path
-
-from PIL import Image as Pictures
-from PIL.ImageFile import ImageFile
 
 from wavespeed import Downloaded
 
+from . import decoder, thumbnails
 from .errors import NoPicture, Unsaved
 from .recipe import Recipe, write
 from .run import Result, Run
+from .thumbnails import Checked
 
 EXTENSIONS = {"PNG": "png", "JPEG": "jpg", "WEBP": "webp"}
 """The formats an output may have."""
-MAX_PIXELS = 100_000_000
-COVER_PIXELS = 12
-"""On the long edge: blurred by the browser, it shows no shape at all."""
 
 
 class Files:
@@ -41,8 +35,8 @@ class Files:
         """
         assert run.prediction is not None
         nsfw = run.prediction.outputs[event.index].nsfw
-        content, picture, cover = _with_recipe(event.content, run, nsfw)
-        kind = str(picture.format)
+        content, checked = _with_recipe(event.content, run, nsfw)
+        kind = checked.format
         day = self._folder / "outputs" / run.started_at.strftime("%Y-%m-%d")
         number = f"{event.index + 1}-{secrets.token_hex(8)}"
         stem = f"{run.started_at:%H%M%S}-{_words(run.prompt)}-{number}"
@@ -51,7 +45,8 @@ class Files:
             path = _write(content, day, stem, EXTENSIONS[kind])
         except OSError as error:
             raise Unsaved("The result could not be written to the disk.") from error
-        return Result(path, kind, picture.width, picture.height, len(content), cover, nsfw)
+        width, height = checked.width, checked.height
+        return Result(path, kind, width, height, len(content), checked.cover, nsfw)
 
     def tidy(self) -> None:
         """Deletes what a process that was killed left half written."""
@@ -68,30 +63,23 @@ def sha256(path: Path) -> str:
         return ""
 
 
-def _with_recipe(content: bytes, run: Run, nsfw: bool | None) -> tuple[bytes, ImageFile, str]:
-    """The picture with the recipe in it, checked by decoding it, and its cover; without the recipe
-    where that is what is wrong with it. Raises `Unsaved`."""
+def _with_recipe(content: bytes, run: Run, nsfw: bool | None) -> tuple[bytes, Checked]:
+    """The picture with the recipe in it, checked by decoding it; without the recipe where that is
+    what is wrong with it. Raises `Unsaved`."""
     assert run.prediction is not None
     task, inputs = run.prediction, tuple(sha256(path) for path in run.pictures)
     made_at = task.created_at or run.started_at
     written = write(content, Recipe(run.prompt, run.model, task.id, made_at, inputs, nsfw=nsfw))
     try:
-        return written, *_checked(written)
+        return written, _checked(written)
     except Unsaved:
-        return content, *_checked(content)
+        return content, _checked(content)
 
 
-def _checked(content: bytes) -> tuple[ImageFile, str]:
-    """The picture, wholly decoded, and its cover."""
+def _checked(content: bytes) -> Checked:
+    """What is known of the picture once it was wholly decoded."""
     try:
-        with Pictures.open(BytesIO(content), formats=tuple(EXTENSIONS)) as picture:
-            if picture.width * picture.height > MAX_PIXELS:
-                raise ValueError("too many pixels")
-            small = picture.convert("RGB")
-            small.thumbnail((COVER_PIXELS, COVER_PIXELS), Pictures.Resampling.BOX)
-            buffer = BytesIO()
-            small.save(buffer, "PNG")
-            return picture, f"data:image/png;base64,{b64encode(buffer.getvalue()).decode()}"
+        return decoder.shared.run(thumbnails.check, content, urgent=True)
     except Exception as error:  # Pillow raises a dozen kinds
         raise NoPicture("What the service sent is no picture.") from error
 

@@ -14,6 +14,7 @@ from wavespeed import MAX_IMAGES, InvalidEdit, WaveSpeedError
 from . import captions, pieces, previews, problems, words
 from .account import Account
 from .batch import MOST
+from .decoder import in_thread
 from .fields import fields_of
 from .markup import draw
 from .outputs import sha256
@@ -147,9 +148,7 @@ class Past:
         def look_at_all() -> list[tuple[previews.Seen, bool]]:
             return [look(path) for path in mine] + [(previews.Seen(), False)] * len(paths[MOST:])
 
-        seen, covered = (
-            zip(*await asyncio.to_thread(look_at_all), strict=True) if paths else ((), ())
-        )
+        seen, covered = zip(*await in_thread(look_at_all), strict=True) if paths else ((), ())
         return pieces.strip(paths, seen, covered, each=each)
 
     def arrange(self, files: Files, event: gr.EventData) -> Any:
@@ -183,7 +182,7 @@ class Past:
             return gr.skip(), gr.skip(), draw("note", text=str(error))
         if event.do != "restore":
             return self.arrange(files, event), gr.skip(), ""
-        found = await asyncio.to_thread(recipes_of, mine)
+        found = await in_thread(recipes_of, mine)
         recipe = found.get(int(event.index))
         if recipe is None:
             return gr.skip(), gr.skip(), gr.skip()

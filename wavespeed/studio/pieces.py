@@ -18,7 +18,7 @@ from .batch import MOST, is_batch, progress
 from .downloads import Link
 from .examples import EXAMPLES
 from .markup import PHOTOS, address, asset, draw
-from .previews import Seen, Sent, look
+from .previews import Seen, Sent, own_thumbnail
 from .run import STEPS, Result, Run, Step, total
 
 
@@ -319,6 +319,6 @@ def request(run: Run, api_url: str) -> dict[str, str]:
 @lru_cache(maxsize=1)
 def _examples() -> list[dict[str, object]]:
     return [
-        {"example": example, "thumb": look(PHOTOS / example.photos[0]).thumb}
+        {"example": example, "thumb": own_thumbnail(PHOTOS / example.photos[0])}
         for example in EXAMPLES
     ]

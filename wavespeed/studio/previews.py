@@ -1,9 +1,10 @@
 """What is shown of pictures: thumbnails, sizes that fit the screen, and the picture as it was sent.
 
-Everything here blocks. What was worked out once is kept, by what the file system knows of a file:
-so the picture of a run, a second name of what was dropped, is not worked out anew. The copies lie
-in a folder of Gradio's cache, since it serves nothing else; they go with their run, with Gradio's
-own cleaning of its cache, and at the latest when the server starts again.
+Everything here blocks, for a turn at the decoder too: call it by `decoder.in_thread`. What was
+worked out once is kept, by what the file system knows of a file: so the picture of a run, a second
+name of what was dropped, is not worked out anew. The copies lie in a folder of Gradio's cache,
+since it serves nothing else; they go with their run, with Gradio's own cleaning of its cache, and
+at the latest when the server starts again.
 """
 
 from __future__ import annotations
@@ -14,24 +15,21 @@ from base64 import b64encode
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
-from io import BytesIO
 from pathlib import Path
 
 from gradio.processing_utils import save_bytes_to_cache
 from gradio.utils import get_upload_folder
-from PIL import Image, ImageOps
 
-from wavespeed import InvalidEdit, prepare
+from wavespeed import InvalidEdit
+from wavespeed.images import naming
 
-from .outputs import COVER_PIXELS, MAX_PIXELS
+from . import decoder, thumbnails
 from .recipe import Recipe, read
 from .run import plain_name
+from .thumbnails import SCREEN
 
-SCREEN = 1600
-"""Pixels on the long edge: all that a screen shows of the stage."""
 CARD = 448
 """The same of a card in the history, at twice its width for sharp screens."""
-THUMB = 192
 LIGHT = 300_000
 """Bytes; a smaller file is shown as it is."""
 MOST_COPIED = 10_000
@@ -81,15 +79,18 @@ class _File:
 
 def look(path: Path) -> Seen:
     """All that is told of a picture before it is sent; raises nothing."""
-    return _look(_File.at(path))
+    try:
+        return _look(_File.at(path))
+    except InvalidEdit as error:  # Not for ever: see `_look`.
+        return Seen(trouble=str(error))
 
 
 def sent(path: Path) -> Sent | None:
     """The picture upright, as it was sent; None where the file is gone."""
-    found = _sent(_File.at(path))
-    if found is None:
+    try:
+        name, content, width, height = _sent(_File.at(path))
+    except Exception:  # noqa: BLE001 - whatever is wrong with it, there is nothing to show
         return None
-    name, content, width, height = found
     file = _kept(path, "sent", lambda: save_bytes_to_cache(content, name, _folder()))
     return Sent(file, width, height) if file else None
 
@@ -106,15 +107,32 @@ def _recipe(file: _File) -> Recipe | None:
 
 @lru_cache(maxsize=1000)
 def _look(file: _File) -> Seen:
+    """Raises `InvalidEdit` where nothing is known yet, so that it is not kept."""
     path = file.path
     try:
-        image = prepare(path)
+        seen = decoder.shared.run(thumbnails.inspect, path)
     except InvalidEdit as error:
         return Seen(trouble=str(error))
-    with Image.open(BytesIO(image.content)) as picture:
-        thumb = _encoded(picture, THUMB)
-        cover = _encoded(picture, COVER_PIXELS)
-    return Seen(_uri(thumb), _uri(cover), said=str(image.changes), recipe=_recipe(file))
+    except (decoder.QueueTimeout, decoder.Closed):
+        with naming(path.name):
+            raise
+    except Exception as error:  # noqa: BLE001 - Pillow names no closed set of what it raises
+        return Seen(trouble=str(_refusal(path, error)))
+    thumb, cover = _uri(seen.thumbnail), _uri(seen.cover)
+    return Seen(thumb, cover, said=seen.note, recipe=_recipe(file))
+
+
+def _refusal(path: Path, error: Exception) -> InvalidEdit:
+    try:
+        with naming(path.name):
+            raise error
+    except InvalidEdit as refusal:
+        return refusal
+
+
+def own_thumbnail(path: Path) -> str:
+    """Of a picture that belongs to the page: decoded right here, as the page starts."""
+    return _uri(thumbnails.inspect(path).thumbnail)
 
 
 def fitting(path: Path) -> Path | None:
@@ -181,12 +199,11 @@ def _kept(path: Path, kind: str, make: Callable[[], str]) -> Path | None:
 
 
 def _fitting(path: Path) -> str:
-    if path.stat().st_size <= LIGHT:
+    content = None
+    if path.stat().st_size > LIGHT:
+        content = decoder.shared.run(thumbnails.small, path, SCREEN, True)
+    if content is None:
         return _linked(path)
-    with Image.open(path) as picture:
-        if picture.has_transparency_data and max(picture.size) <= SCREEN:
-            return _linked(path)
-        content = _encoded(picture, SCREEN)
     return str(save_bytes_to_cache(content, f"{path.stem}-{SCREEN}.jpg", _folder()))
 
 
@@ -201,38 +218,16 @@ def _linked(path: Path) -> str:
 
 
 def _small(path: Path) -> str:
-    with Image.open(path) as picture:
-        if picture.width * picture.height > MAX_PIXELS:
-            raise ValueError("too many pixels")
-        return str(
-            save_bytes_to_cache(_encoded(picture, CARD), f"{path.stem}-small.jpg", _folder())
-        )
+    content = decoder.shared.run(thumbnails.small, path, CARD, False)
+    return str(save_bytes_to_cache(content, f"{path.stem}-small.jpg", _folder()))
 
 
 @lru_cache(maxsize=100)
-def _sent(file: _File) -> tuple[str, bytes, int, int] | None:
+def _sent(file: _File) -> tuple[str, bytes, int, int]:
     """Its name, some 200 kB of it, and its size."""
-    try:
-        image = prepare(file.path)
-    except InvalidEdit:
-        return None
-    with Image.open(BytesIO(image.content)) as picture:
-        return f"{Path(image.name).stem}-sent.jpg", _encoded(picture, SCREEN), *image.changes.size
+    name, small = decoder.shared.run(thumbnails.sent, file.path)
+    return f"{Path(name).stem}-sent.jpg", small.jpeg, *small.size
 
 
 def _uri(jpeg: bytes) -> str:
     return f"data:image/jpeg;base64,{b64encode(jpeg).decode()}"
-
-
-def _encoded(picture: Image.Image, edge: int) -> bytes:
-    """An upright JPEG, at most `edge` long; what is transparent becomes white."""
-    picture.draft("RGB", (edge, edge))
-    picture.thumbnail((edge, edge), Image.Resampling.HAMMING)
-    picture = ImageOps.exif_transpose(picture)
-    if picture.has_transparency_data:
-        with_alpha = picture.convert("RGBA")
-        picture = Image.new("RGB", picture.size, "white")
-        picture.paste(with_alpha, mask=with_alpha)
-    buffer = BytesIO()
-    picture.convert("RGB").save(buffer, "JPEG", quality=85)
-    return buffer.getvalue()

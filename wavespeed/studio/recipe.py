@@ -10,6 +10,7 @@ from __future__ import annotations
 import html
 import re
 import struct
+import threading
 import zlib
 from collections import deque
 from contextlib import suppress
@@ -35,6 +36,13 @@ _XMP = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 _JPEG_XMP = b"http://ns.adobe.com/xap/1.0/\0"
 PACKETS = 50
 """Looked at from either end of a file: a million forged ones hide none and take no time."""
+PACKETS_BYTES = 2_000_000
+"""Of those, the shortest first: a real one is short, unless its prompt is a book."""
+_PACKET = re.compile(rb'edit:recipe="([^"]{1,400000})"')
+"""One of the longest prompt, all of it escaped, has 300 kB. What fails to match ends at the next
+quote, and each beginning has one: the time grows with the file alone."""
+_READING = threading.BoundedSemaphore(2)
+"""Files of up to 50 MB are in memory at once, whoever asks."""
 _MOST = 65_000
 """Bytes of XMP in a JPEG: a segment's length has 16 bits."""
 
@@ -79,8 +87,14 @@ def read(path: Path) -> Recipe | None:
     several recipes one that says "flagged" counts, else the newest."""
     recipes: list[Recipe] = []
     with suppress(OSError):
-        found = re.finditer(rb'edit:recipe="([^"]+)"', path.read_bytes())
-        for packet in (*islice(found, PACKETS), *deque(found, PACKETS)):
+        with _READING:
+            found = _PACKET.finditer(path.read_bytes())
+            packets = (*islice(found, PACKETS), *deque(found, PACKETS))
+        spent = 0
+        for packet in sorted(packets, key=lambda one: len(one[1])):
+            spent += len(packet[1])
+            if spent > PACKETS_BYTES:
+                break
             with suppress(ValueError, OverflowError, OSError):  # The last two of a forged time.
                 recipe = _JSON.validate_json(html.unescape(packet[1].decode()))
                 recipe.made_at.timestamp()

@@ -14,6 +14,7 @@ from pathlib import Path
 from wavespeed import MODEL, PRICE_USD, AsyncClient, Edit, Prediction, WaveSpeedError
 
 from .board import Board
+from .decoder import in_thread
 from .driver import Driver, Limits, age, is_lost, is_under_way
 from .errors import Interrupted, KeyNeeded
 from .records import Records
@@ -151,7 +152,7 @@ class Runner:
         await asyncio.wait([task])
         run = self._board.get(run.id) or run
         with suppress(WaveSpeedError):  # What is no picture, or has no room, is not kept.
-            run = await asyncio.to_thread(self._inputs.keep, run)
+            run = await in_thread(self._inputs.keep, run)
         stopped = run.after(Stopped(age(run)))
         await self._driver.tell(stopped)
         return stopped

@@ -5,22 +5,15 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 
-from PIL import Image
-
-from wavespeed import InvalidEdit, prepare
-
-from . import markup, words
+from . import decoder, markup, thumbnails, words
 from .run import Result, Run, total
 
 SHEET_BYTES = 11_000_000
 """What the pictures of a sheet share: many a mail takes no more than 20 MB."""
 LEAST_BYTES = 20_000
 """Of one picture, however many there are; with less there is little to see."""
-SIZES = ((1024, 84), (1024, 74), (1024, 62), (768, 62), (512, 55))
-"""Long edge and JPEG quality, from the best on: the first that fits into a picture's share."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,24 +86,11 @@ def _picture(path: Path, share: int) -> Picture | None:
     """Upright, on white, as a JPEG of `share` bytes at most; None where the file is no picture, or
     gone."""
     try:
-        ready = prepare(path)
-    except InvalidEdit:
+        small = decoder.shared.run(thumbnails.for_sheet, path, max(share, LEAST_BYTES))
+    except Exception:  # noqa: BLE001 - Pillow names no closed set of what it raises
         return None
-    with Image.open(BytesIO(ready.content)) as picture:
-        profile = picture.info.get("icc_profile") if picture.mode in ("RGB", "RGBA") else None
-        small = picture.convert("RGBA")
-    small.thumbnail((SIZES[0][0], SIZES[0][0]), Image.Resampling.LANCZOS, reducing_gap=3.0)
-    flat = Image.alpha_composite(Image.new("RGBA", small.size, "white"), small).convert("RGB")
-    content = b""
-    for edge, quality in SIZES:
-        flat.thumbnail((edge, edge), Image.Resampling.LANCZOS)
-        out = BytesIO()
-        flat.save(out, "JPEG", quality=quality, icc_profile=profile)
-        content = out.getvalue()
-        if len(content) <= max(share, LEAST_BYTES):
-            break
-    source = f"data:image/jpeg;base64,{b64encode(content).decode()}"
-    return Picture(source, *ready.changes.size_before, ready.changes.format_before)
+    source = f"data:image/jpeg;base64,{b64encode(small.jpeg).decode()}"
+    return Picture(source, *small.size, small.format)
 
 
 def _days(runs: Sequence[Run]) -> str:

@@ -18,6 +18,7 @@ from wavespeed import InvalidEdit
 
 from . import pieces, previews, words
 from .batch import is_batch, newest
+from .decoder import in_thread
 from .downloads import Downloads, Link
 from .export import archive, contact_sheet
 from .fields import IsWithheld
@@ -158,14 +159,14 @@ class Views:
     ) -> str:
         """The pictures of runs, or their errors, or an invitation; of a batch with its archive."""
         if is_batch(runs):
-            cards = await asyncio.to_thread(self._cards, runs, tried)
+            cards = await in_thread(self._cards, runs, tried)
             runs = [self._without_flagged_links(run, frozenset()) for run in runs]
             return pieces.batch(runs, cards, pack, self._offers(runs))
         versions = await self._versions(runs[0]) if runs else []
         line = await self._versions(tip) if tip else versions
         alone = len(runs) == 1 and runs[0].is_over
         beside = len(await self._runner.group(runs[0].group, runs[0].visitor)) if alone else 0
-        return await asyncio.to_thread(self._drawn, runs, revealed, versions, line, beside, older)
+        return await in_thread(self._drawn, runs, revealed, versions, line, beside, older)
 
     def _drawn(
         self,
@@ -271,7 +272,7 @@ class Views:
 
     async def history(self, runs: Sequence[Run], **about: Any) -> str:
         """A page of cards."""
-        files = await asyncio.to_thread(self._cards, runs)
+        files = await in_thread(self._cards, runs)
         return pieces.history(runs, files, **about)
 
     def _cards(self, runs: Sequence[Run], tried: set[str] | None = None) -> dict[str, pieces.Card]:
