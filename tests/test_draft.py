@@ -36,9 +36,14 @@ async def test_a_draft_shows_no_file_that_its_browser_could_not_see_anyway(
     (cache / "link.png").symlink_to(tmp_path / "secret.png")
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(cache))
 
-    assert await drafted(filled(draft, cache)) == ([], "", False)
+    assert await drafted(filled(draft, cache), nowhere) == ([], "", False)
     kept = {"text": "a bowl", "paths": [str(cache / "kept.png")], "each": True}
-    assert await drafted(kept) == ([str(cache / "kept.png")], "a bowl", True)
+    assert await drafted(kept, nowhere) == ([str(cache / "kept.png")], "a bowl", True)
+
+
+def nowhere(path: Path) -> bool:
+    """No picture is withheld from this page."""
+    return False
 
 
 def filled(draft: object, cache: Path) -> object:
