@@ -107,6 +107,15 @@ def _proxy(address: str | None, tls: ssl.SSLContext) -> httpx.Proxy | None:
     return httpx.Proxy(address, ssl_context=tls if address.startswith("https:") else None)
 
 
+def check_environment(environment: Mapping[str, str]) -> Proxies:
+    """The proxies that it names. Raises `InvalidEnvironment` for what `Connections` would."""
+    proxies = Proxies.from_environment(environment)
+    check_socks(proxies)
+    if environment.get("SSL_CERT_FILE") or environment.get("SSL_CERT_DIR"):
+        tls_context(environment)
+    return proxies
+
+
 def tls_context(environment: Mapping[str, str]) -> ssl.SSLContext:
     """The certificates that are trusted: those of `SSL_CERT_FILE` or `SSL_CERT_DIR`, by default
     certifi's. Blocking."""

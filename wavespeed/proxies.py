@@ -66,15 +66,16 @@ class Proxies:
             return None
         return self.https if scheme == "https" else self.http
 
-    def variables(self) -> dict[str, str]:
+    def variables(self, *bypass: str) -> dict[str, str]:
         """The same in a spelling that httpx takes, for libraries that read the environment: by
-        name, in lower case, "" where there is nothing. What httpx can't express is left out."""
-        entries = [entry for entry in self.bypass if _is_known_to_httpx(entry)]
+        name, in lower case, "" where there is nothing. `bypass` names more hosts that need no
+        proxy. What httpx can't express, a range of IPv6, is left out."""
+        entries = dict.fromkeys((*self.bypass, *LOOPBACK, *bypass))
         return {
             "http_proxy": self.http or "",
             "https_proxy": self.https or "",
             "all_proxy": "",
-            "no_proxy": ",".join([*(entry.strip("[]") for entry in entries), *LOOPBACK]),
+            "no_proxy": ",".join(one.strip("[]") for one in entries if _is_known_to_httpx(one)),
         }
 
 

@@ -51,7 +51,8 @@ class Files:
         Raises `Unsaved`; then there is no file, not even half of one.
         """
         assert run.prediction is not None
-        nsfw = run.prediction.outputs[event.index].nsfw
+        output = run.prediction.outputs[event.index]
+        nsfw, unclear = output.nsfw, output.nsfw_unclear
         content, picture, cover = _with_recipe(event.content, run, nsfw)
         kind = str(picture.format)
         day = self._folder / "outputs" / run.started_at.strftime("%Y-%m-%d")
@@ -61,7 +62,8 @@ class Files:
             path = _write(content, day, stem, EXTENSIONS[kind])
         except OSError as error:
             raise Unsaved("The result could not be written to the disk.") from error
-        return Result(path, kind, picture.width, picture.height, len(content), cover, nsfw)
+        size = picture.width, picture.height, len(content)
+        return Result(path, kind, *size, cover, nsfw, nsfw_unclear=unclear)
 
     def tidy(self) -> None:
         """Deletes what a process that was killed left half written."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from wavespeed import BASE_URL
+from wavespeed import BASE_URL, InvalidEnvironment, Proxies
+from wavespeed.connections import check_environment
 
 LEVELS = ("debug", "info", "warning", "error")
 Nsfw = Literal["blur", "hide", "show"]
@@ -45,6 +46,27 @@ class Settings:
     server_port: int = 7860
     space: str | None = None
     """The Hugging Face Space that this is, as `owner/name`."""
+    temp_dir: Path | None = None
+    """Gradio's cache, where it is not in the data folder."""
+    proxies: Proxies = field(default_factory=Proxies)
+
+    @property
+    def cache_dir(self) -> Path:
+        """Gradio's cache: uploads, and copies of pictures for the page. In the data folder, which
+        is one process's own; in a shared one each would delete what another serves."""
+        return (self.temp_dir or self.data_dir / "cache").resolve()
+
+    def adjust(self, environment: MutableMapping[str, str]) -> None:
+        """Says the same to Gradio, some of it in spellings that it takes. Before it is imported,
+        since it reads the environment there and then, and dies of a `NO_PROXY` that others take."""
+        variables = self.proxies.variables(self.server_name)
+        for name in variables:
+            environment.pop(name.upper(), None)
+            environment.pop(name, None)
+        environment.update({name: value for name, value in variables.items() if value})
+        environment["GRADIO_TEMP_DIR"] = str(self.cache_dir)
+        # Gradio tries the port there by IPv4 alone; where to serve, it is told when it is launched.
+        environment.pop("GRADIO_SERVER_NAME", None)
 
 
 def from_environment(environment: Mapping[str, str]) -> Settings:
@@ -70,9 +92,12 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         == "1",
         auth=_login("WAVESPEED_AUTH", value("WAVESPEED_AUTH")),
         log=_choice("WAVESPEED_LOG", value("WAVESPEED_LOG", "info").lower(), LEVELS),
-        server_name=value("GRADIO_SERVER_NAME", "0.0.0.0" if space else "127.0.0.1"),
+        # An IPv6 address comes in brackets and without.
+        server_name=value("GRADIO_SERVER_NAME", "0.0.0.0" if space else "127.0.0.1").strip("[]"),
         server_port=_port("GRADIO_SERVER_PORT", value("GRADIO_SERVER_PORT", "7860")),
         space=space or None,
+        temp_dir=Path(value("GRADIO_TEMP_DIR")) if value("GRADIO_TEMP_DIR") else None,
+        proxies=_proxies(environment),
     )
 
 
@@ -90,6 +115,13 @@ def _url(name: str, text: str) -> str:
     if parts.scheme == "http" and host not in LOCAL:
         raise BadSetting(f"{name} has to begin with https://, since the key is sent there.")
     return text.rstrip("/")
+
+
+def _proxies(environment: Mapping[str, str]) -> Proxies:
+    try:
+        return check_environment(environment)
+    except InvalidEnvironment as error:
+        raise BadSetting(str(error)) from error
 
 
 def _port(name: str, text: str) -> int:
