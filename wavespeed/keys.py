@@ -20,10 +20,16 @@ _LONG = 8
 def cleaned(pasted: str) -> str:
     """The key in what was pasted: no byte-order mark or other invisible character, no space around
     it (no-break ones neither), no quotes, no "Authorization:", no "Bearer"."""
-    text = "".join(letter for letter in _as_text(pasted) if unicodedata.category(letter) != "Cf")
-    while (bare := _WORDS.sub("", text.strip().strip(PAIRS).strip())) != text:
+    text = pasted
+    while (bare := _peeled(text)) != text:
         text = bare
     return text
+
+
+def _peeled(text: str) -> str:
+    """One layer less."""
+    text = "".join(letter for letter in _as_text(text) if unicodedata.category(letter) != "Cf")
+    return _WORDS.sub("", text.strip().strip(PAIRS).strip())
 
 
 def trouble(key: str) -> str:

@@ -127,7 +127,7 @@ def _matches(entry: str, host: str, port: int | None) -> bool:
 
 def _network(entry: str) -> IPv4Network | IPv6Network | None:
     try:
-        return ip_network(re.sub(r"[\[\]]", "", entry), strict=False)
+        return ip_network(re.sub(r"^\[(.*)\](/\d+)?$", r"\1\2", entry), strict=False)
     except ValueError:
         return None
 

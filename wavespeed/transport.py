@@ -13,7 +13,7 @@ import httpcore
 import httpx
 
 from . import keys
-from .answers import Answer
+from .answers import Answer, address
 from .connections import Connections, Way
 from .errors import BadKey, NotUnderstood, PrivateAddress, Unreachable, WaveSpeedError
 from .network import check_host
@@ -102,7 +102,7 @@ class Transport:
         a service on this machine (the sandbox) may keep its files on this machine.
         Raises `PrivateAddress` for others, `NotUnderstood` for what is no address.
         """
-        target = _address(partial(httpx.URL, url))
+        target = _url(partial(httpx.URL, url))
         for _ in range(MAX_HOPS):
             way = self._file_way(target)
             async with self._http.lent(way) as http:
@@ -113,7 +113,7 @@ class Transport:
                 answer = await self._send(http, request, self._pace.transfer, way, keyed=False)
             if answer.location is None:
                 return answer
-            target = _address(partial(target.join, answer.location))
+            target = _url(partial(target.join, answer.location))
         raise NotUnderstood("url")
 
     def _file_way(self, url: httpx.URL) -> Way:
@@ -175,18 +175,18 @@ class Transport:
 
 
 def _service(base_url: str) -> str:
-    url = _address(partial(httpx.URL, base_url), WaveSpeedError("This is no service's address."))
-    if url.scheme not in ("http", "https") or not url.host:
-        raise WaveSpeedError("The service's address has to begin with https://.")
-    return base_url.rstrip("/")
+    try:
+        return str(httpx.URL(address(base_url, "base_url"))).rstrip("/")
+    except (NotUnderstood, *_UNSENDABLE) as error:
+        raise WaveSpeedError("The service's address has to begin with https://.") from error
 
 
-def _address(make: Callable[[], httpx.URL], otherwise: WaveSpeedError | None = None) -> httpx.URL:
-    """Raises `otherwise`, by default `NotUnderstood`, where there is no address to be made."""
+def _url(make: Callable[[], httpx.URL]) -> httpx.URL:
+    """Raises `NotUnderstood` where there is no address to be made."""
     try:
         return make()
     except _UNSENDABLE as error:
-        raise otherwise or NotUnderstood("url") from error
+        raise NotUnderstood("url") from error
 
 
 class Bearer(httpx.Auth):
