@@ -142,7 +142,7 @@ def test_a_host_that_needs_no_proxy_is_named_in_many_ways(
 
 @pytest.mark.parametrize(
     "value",
-    ["ftp://p:1", "http://", "http://[bad", "http://p:port", "socks4://p:1", "http://p q:1"],
+    ["ftp://p:1", "http://:80", "http://[bad", "http://p:port", "socks4://p:1", "http://p q:1"],
 )
 @pytest.mark.parametrize("name", ["https_proxy", "ALL_PROXY"])
 def test_what_is_no_proxy_is_named_but_not_repeated(name: str, value: str) -> None:

@@ -48,7 +48,7 @@ class Connections:
     def __init__(self, proxies: Proxies | None = None) -> None:
         self._tls = tls_context(os.environ)
         self._proxies = Proxies.from_environment(os.environ) if proxies is None else proxies
-        check_socks(self._proxies)
+        check_proxies(self._proxies)
         self._idle: dict[Way, list[httpx.AsyncClient]] = {}
         self._most = MOST_IDLE
 
@@ -110,7 +110,7 @@ def _proxy(address: str | None, tls: ssl.SSLContext) -> httpx.Proxy | None:
 def check_environment(environment: Mapping[str, str]) -> Proxies:
     """The proxies that it names. Raises `InvalidEnvironment` for what `Connections` would."""
     proxies = Proxies.from_environment(environment)
-    check_socks(proxies)
+    check_proxies(proxies)
     if environment.get("SSL_CERT_FILE") or environment.get("SSL_CERT_DIR"):
         tls_context(environment)
     return proxies
@@ -133,9 +133,15 @@ def tls_context(environment: Mapping[str, str]) -> ssl.SSLContext:
     return httpx.create_ssl_context(trust_env=False)
 
 
-def check_socks(proxies: Proxies) -> None:
-    """Raises `InvalidEnvironment` where a SOCKS proxy is named and nothing here speaks SOCKS."""
+def check_proxies(proxies: Proxies) -> None:
+    """Raises `InvalidEnvironment` for a proxy that httpx can't use: for one, where nothing here
+    speaks SOCKS."""
     named = (proxies.http or "", proxies.https or "")
+    try:
+        for address in filter(None, named):
+            httpx.Proxy(address)
+    except (httpx.InvalidURL, ValueError) as error:
+        raise InvalidEnvironment("The environment names a proxy whose address is none.") from error
     if any(proxy.startswith("socks5:") for proxy in named) and find_spec("socksio") is None:
         raise InvalidEnvironment(
             "The environment names a SOCKS proxy, which needs a package: pip install httpx[socks]."

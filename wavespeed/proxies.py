@@ -70,12 +70,13 @@ class Proxies:
         """The same in a spelling that httpx takes, for libraries that read the environment: by
         name, in lower case, "" where there is nothing. `bypass` names more hosts that need no
         proxy. What httpx can't express, a range of IPv6, is left out."""
-        entries = dict.fromkeys((*self.bypass, *LOOPBACK, *bypass))
+        known = filter(_is_known_to_httpx, (*self.bypass, *LOOPBACK, *bypass))
+        entries = dict.fromkeys(entry.strip("[]").removeprefix("*.") for entry in known)
         return {
             "http_proxy": self.http or "",
             "https_proxy": self.https or "",
             "all_proxy": "",
-            "no_proxy": ",".join(one.strip("[]") for one in entries if _is_known_to_httpx(one)),
+            "no_proxy": ",".join(entries),
         }
 
 
@@ -140,6 +141,6 @@ def _is_within(host: str, network: IPv4Network | IPv6Network) -> bool:
 
 
 def _is_known_to_httpx(entry: str) -> bool:
-    return bool(re.fullmatch(r"\*|[\w.\-*]+", entry)) or (
+    return bool(re.fullmatch(r"\*|(?:\*\.)?[\w.\-]+", entry, re.ASCII)) or (
         (network := _network(entry)) is not None and "/" not in entry and network.version == 6
     )
