@@ -344,7 +344,7 @@ def main(settings: Settings) -> None:
         except (OSError, StoreError) as error:
             sys.exit(f"WAVESPEED_DATA_DIR can't be written: {error}")
         try:
-            cache.make(settings.cache_dir, ours=settings.temp_dir is None)
+            cache.prepare(settings.cache_dir, ours=settings.temp_dir is None)
         except OSError as error:
             sys.exit(f"GRADIO_TEMP_DIR can't be written: {error}")
         previews.claim(settings.data_dir)

@@ -63,10 +63,13 @@ def is_served(url: str) -> bool:
 
 
 @pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
-@pytest.mark.parametrize("name", ["::1", "[::]"])
-def test_the_page_is_served_over_ipv6_whatever_the_proxies(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("name", "python"), [("::1", sys.executable), ("[::]", None)])
+def test_the_page_is_served_over_ipv6_whatever_the_proxies(
+    name: str, python: str | None, tmp_path: Path
+) -> None:
+    """Once as a user starts it, since Gradio reads the environment while it is imported."""
     settings = {"GRADIO_SERVER_NAME": name, **ODD_PROXIES}
-    with served(tmp_path, host="[::1]", python=sys.executable, **settings) as app:
+    with served(tmp_path, host="[::1]", python=python, **settings) as app:
         assert is_served(app.url)
         assert "Traceback" not in app.log()
 
@@ -133,9 +136,9 @@ def test_what_a_killed_process_left_in_its_cache_goes_after_a_day(tmp_path: Path
         file.write_bytes(b"x")
     os.utime(old, (time.time() - cache.KEPT - 60,) * 2)
 
-    cache.make(tmp_path, ours=False)
+    cache.prepare(tmp_path, ours=False)
     assert old.exists()
-    cache.make(tmp_path, ours=True)
+    cache.prepare(tmp_path, ours=True)
     assert not old.parent.exists()
     assert new.exists()
 
@@ -161,5 +164,5 @@ def test_a_temporary_folder_that_is_set_is_used() -> None:
 
 
 def test_a_setting_that_the_network_needs_is_a_bad_setting_like_others() -> None:
-    with pytest.raises(BadSetting, match="^HTTPS_PROXY"):
+    with pytest.raises(BadSetting, match=r"^HTTPS_PROXY"):
         from_environment({"HTTPS_PROXY": "gopher://x"})

@@ -17,7 +17,7 @@ from .models import Prediction
 class Answer:
     """An HTTP answer: its status, the seconds of its `Retry-After`, its whole body.
 
-    `keyed` is False where a file host answered: its "no" says nothing about the account. `hide`
+    `keyed` is False where a file host answered: its "no" says nothing about the account. `redact`
     takes the key out of a text that will be shown; what is parsed stays as it came.
     """
 
@@ -27,7 +27,7 @@ class Answer:
     keyed: bool = True
     location: str | None = None
     """Where a redirect points; the API's are never followed, since the key is for it alone."""
-    hide: Callable[[str], str] = field(default=str, repr=False)
+    redact: Callable[[str], str] = field(default=str, repr=False)
 
     def file(self) -> bytes:
         """The body of a file host's answer. Raises `Refused` for anything but a 2xx."""
@@ -67,14 +67,14 @@ class Answer:
         return refusal(
             self.status,
             code=code,
-            text=self.hide(text),
+            text=self.redact(text),
             retry_after=self.retry_after,
             keyed=self.keyed,
         )
 
     def _shown(self, prediction: Prediction) -> Prediction:
         """Its error may repeat the key, and will be quoted."""
-        error, message = self.hide(prediction.error), self.hide(prediction.message)
+        error, message = self.redact(prediction.error), self.redact(prediction.message)
         return replace(prediction, error=error, message=message)
 
     def accepted(self) -> Prediction | None:

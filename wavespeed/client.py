@@ -234,7 +234,7 @@ class AsyncClient:
             asked, attempt = clock(), attempt + 1
             event: Event
             try:
-                prediction = await self._looked_at(prediction.id)
+                prediction = await self._poll_once(prediction.id)
             except WaveSpeedError as error:
                 last_error = error
                 since = math.inf if accepted is None else clock() - accepted
@@ -257,7 +257,7 @@ class AsyncClient:
             self._durations.add(life(seen - born, clock() - born, said, tolerance=tolerance))
         yield Completed(clock(), prediction)
 
-    async def _looked_at(self, prediction_id: str) -> Prediction:
+    async def _poll_once(self, prediction_id: str) -> Prediction:
         """The task as it stands now. Raises `NoOutputs` for one that is done and has no picture,
         which may be a moment too early."""
         try:
@@ -272,23 +272,27 @@ class AsyncClient:
     async def _download_all(self, prediction: Prediction, clock: Clock, tell: Tell) -> None:
         for index in range(len(prediction.outputs)):
             try:
-                content = await self._picture(prediction.outputs[index], _waiting(clock, tell))
+                content = await self._download_paid(
+                    prediction.outputs[index], _waiting(clock, tell)
+                )
             except MissingFile:
-                fresh = await self._with_other_address(prediction, index)
+                fresh = await self._renew_urls(prediction, index)
                 if fresh is None:
                     raise
                 prediction = fresh
                 tell(Completed(clock(), prediction))
-                content = await self._picture(prediction.outputs[index], _waiting(clock, tell))
+                content = await self._download_paid(
+                    prediction.outputs[index], _waiting(clock, tell)
+                )
             tell(Downloaded(clock(), index, content))
 
-    async def _picture(self, output: Output, hear: Hear) -> bytes:
+    async def _download_paid(self, output: Output, hear: Hear) -> bytes:
         """A picture that is paid for, as long as it takes."""
         if output.content is not None:
             return output.content
         return await self._insist(partial(self._calls.download, output.url or ""), hear, paid=True)
 
-    async def _with_other_address(self, prediction: Prediction, index: int) -> Prediction | None:
+    async def _renew_urls(self, prediction: Prediction, index: int) -> Prediction | None:
         """The task asked for once more, which renews the addresses of its pictures; None where it
         has no other one for this picture."""
         try:

@@ -1,4 +1,4 @@
-"""Connections that are kept: a pool for each exchange under way, by the way that it takes."""
+"""Connections that are kept: a pool for each exchange under way, by the route that it takes."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from .network import PublicTransport
 from .proxies import Proxies
 
 MOST_IDLE = 64
-"""Pools that are kept of each way, each with a connection to each of about two hosts."""
+"""Pools that are kept of each route, each with a connection to each of about two hosts."""
 KEPT_ALIVE = 30.0
 """Seconds that an idle connection is kept: servers close theirs after a minute or more, and none
 may close while a submission is on its way."""
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class Route:
     """How a request gets there: by a `proxy`, or directly; and then anywhere, or to `public`
     addresses alone."""
 
@@ -49,7 +49,7 @@ class Connections:
         self._tls = tls_context(os.environ)
         self._proxies = Proxies.from_environment(os.environ) if proxies is None else proxies
         check_proxies(self._proxies)
-        self._idle: dict[Way, list[httpx.AsyncClient]] = {}
+        self._idle: dict[Route, list[httpx.AsyncClient]] = {}
         self._most = MOST_IDLE
 
     async def __aenter__(self) -> Self:
@@ -65,17 +65,17 @@ class Connections:
             while idle:
                 await idle.pop().aclose()
 
-    def way(self, url: httpx.URL, *, public: bool) -> Way:
+    def route(self, url: httpx.URL, *, public: bool) -> Route:
         """How a request gets to this address. Where a proxy carries it, it is the proxy that looks
         names up, and what they mean here says nothing."""
         proxy = self._proxies.of(url.scheme, url.host, url.port)
-        return Way(proxy, public=public and proxy is None)
+        return Route(proxy, public=public and proxy is None)
 
     @asynccontextmanager
-    async def lent(self, way: Way) -> AsyncIterator[httpx.AsyncClient]:
+    async def lent(self, route: Route) -> AsyncIterator[httpx.AsyncClient]:
         """A pool for one exchange: the one that was used last, which is the warmest."""
-        idle = self._idle.setdefault(way, [])
-        pool = idle.pop() if idle else self._new(way)
+        idle = self._idle.setdefault(route, [])
+        pool = idle.pop() if idle else self._new(route)
         try:
             yield pool
         finally:
@@ -84,20 +84,20 @@ class Connections:
             else:
                 await pool.aclose()
 
-    def _new(self, way: Way) -> httpx.AsyncClient:
+    def _new(self, route: Route) -> httpx.AsyncClient:
         return httpx.AsyncClient(
-            transport=self._transport(way),
+            transport=self._transport(route),
             headers={"User-Agent": "wavespeed-studio"},
             trust_env=False,  # What it says is read here, once.
         )
 
-    def _transport(self, way: Way) -> httpx.AsyncBaseTransport:
-        if way.public:
+    def _transport(self, route: Route) -> httpx.AsyncBaseTransport:
+        if route.public:
             return PublicTransport(self._tls, KEPT_ALIVE)
         return httpx.AsyncHTTPTransport(
             verify=self._tls,
             limits=httpx.Limits(max_connections=None, keepalive_expiry=KEPT_ALIVE),
-            proxy=_proxy(way.proxy, self._tls),
+            proxy=_proxy(route.proxy, self._tls),
         )
 
 

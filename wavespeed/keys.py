@@ -17,22 +17,22 @@ _LONG = 8
 """Characters from which on a key does not stand in other words by chance."""
 
 
-def cleaned(pasted: str) -> str:
+def clean(pasted: str) -> str:
     """The key in what was pasted: no byte-order mark or other invisible character, no space around
     it (no-break ones neither), no quotes, no "Authorization:", no "Bearer"."""
     text = pasted
-    while (bare := _peeled(text)) != text:
+    while (bare := _without_layer(text)) != text:
         text = bare
     return text
 
 
-def _peeled(text: str) -> str:
+def _without_layer(text: str) -> str:
     """One layer less."""
     text = "".join(letter for letter in _as_text(text) if unicodedata.category(letter) != "Cf")
     return _WORDS.sub("", text.strip().strip(PAIRS).strip())
 
 
-def trouble(key: str) -> str:
+def problem(key: str) -> str:
     """Why a cleaned key can't be one, as a sentence without it; empty where it can."""
     if re.fullmatch(r"[\x21-\x7e]+", key):
         return ""
@@ -42,7 +42,7 @@ def trouble(key: str) -> str:
     return sentence
 
 
-def hidden(text: str, key: str) -> str:
+def redact(text: str, key: str) -> str:
     """The text without the key. One of a few letters is no secret, and only looked for as a word
     of its own: else what is said would be full of holes."""
     if len(key) >= _LONG:

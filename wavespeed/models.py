@@ -196,7 +196,7 @@ class Prediction:
     def named(cls, prediction_id: str) -> Prediction:
         """A task of which only the id is known. Raises `InvalidEdit` for what can't be one."""
         try:
-            return cls.from_json({"id": prediction_id.strip(), "status": "created"})
+            return cls.from_json({"id": _text(prediction_id).strip(), "status": "created"})
         except NotUnderstood as error:
             raise InvalidEdit("This is not a prediction id.", field="id") from error
 

@@ -18,7 +18,7 @@ import httpx
 from .errors import PrivateAddress
 
 IpAddress = IPv4Address | IPv6Address
-FAKE = IPv4Network("198.18.0.0/15")
+FAKE_IP = IPv4Network("198.18.0.0/15")
 """Reserved for benchmarks, so that nothing is there. VPNs and proxies on this machine answer with
 it for every name, and carry what is sent there to the host that was meant ("fake-ip")."""
 EMBEDDING = tuple(map(IPv6Network, ("64:ff9b::/96", "64:ff9b:1::/48", "::/96")))
@@ -149,7 +149,7 @@ async def _public(host: str, port: int) -> list[str]:
 
 
 def _may_be_tried(address: IpAddress) -> bool:
-    return is_public(address) or address in FAKE
+    return is_public(address) or address in FAKE_IP
 
 
 class PublicTransport(httpx.AsyncBaseTransport):

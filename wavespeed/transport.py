@@ -14,7 +14,7 @@ import httpx
 
 from . import keys
 from .answers import Answer, address
-from .connections import Connections, Way
+from .connections import Connections, Route
 from .errors import BadKey, NotUnderstood, PrivateAddress, Unreachable, WaveSpeedError
 from .network import check_host
 from .pace import Pace, clock_offset, retry_after
@@ -83,10 +83,10 @@ class Transport:
     ) -> Answer:
         """The API. The whole exchange is bounded by `seconds` (default: `pace.answer`)."""
         url = httpx.URL(self._base + path)
-        way = self._http.way(url, public=False)
-        async with self._http.lent(way) as http:
+        route = self._http.route(url, public=False)
+        async with self._http.lent(route) as http:
             request = http.build_request(method, url, json=json, files=files)
-            return await self._send(http, request, seconds or self._pace.answer, way, keyed=True)
+            return await self._send(http, request, seconds or self._pace.answer, route, keyed=True)
 
     async def file(
         self,
@@ -104,33 +104,33 @@ class Transport:
         """
         target = _url(partial(httpx.URL, url))
         for _ in range(MAX_HOPS):
-            way = self._file_way(target)
-            async with self._http.lent(way) as http:
+            route = self._file_route(target)
+            async with self._http.lent(route) as http:
                 try:
                     request = http.build_request(method, target, content=content, headers=headers)
                 except _UNSENDABLE as error:
                     raise NotUnderstood("url") from error
-                answer = await self._send(http, request, self._pace.transfer, way, keyed=False)
+                answer = await self._send(http, request, self._pace.transfer, route, keyed=False)
             if answer.location is None:
                 return answer
             target = _url(partial(target.join, answer.location))
         raise NotUnderstood("url")
 
-    def _file_way(self, url: httpx.URL) -> Way:
+    def _file_route(self, url: httpx.URL) -> Route:
         """Raises `PrivateAddress` for what an outsider must not make us ask."""
         if self._local and url.host in LOOPBACK:
-            return self._http.way(url, public=False)
+            return self._http.route(url, public=False)
         if url.scheme != "https":
             raise PrivateAddress("A file's address has to begin with https://.")
         check_host(url.host)
-        return self._http.way(url, public=True)
+        return self._http.route(url, public=True)
 
     async def _send(
         self,
         http: httpx.AsyncClient,
         request: httpx.Request,
         seconds: float,
-        way: Way,
+        route: Route,
         *,
         keyed: bool,
     ) -> Answer:
@@ -140,7 +140,7 @@ class Transport:
         request.extensions["timeout"] = limits.as_dict()
         auth = self._auth if keyed else None
         whom = "WaveSpeed" if keyed else "The file host"
-        by = " by the proxy that the environment names" if way.proxy else ""
+        by = " by the proxy that the environment names" if route.proxy else ""
         try:
             async with asyncio.timeout(seconds):
                 response = await http.send(request, auth=auth, stream=True, follow_redirects=False)
@@ -161,7 +161,7 @@ class Transport:
             content,
             keyed,
             location,
-            self._auth.hide,
+            self._auth.redact,
         )
 
     def _learn_clock(self, headers: Mapping[str, str]) -> None:
@@ -193,20 +193,20 @@ class Bearer(httpx.Auth):
     """The key, where no `repr`, log line or traceback shows it, without what is pasted along."""
 
     def __init__(self, api_key: str) -> None:
-        self.__key = keys.cleaned(api_key) if isinstance(api_key, str) else ""
+        self.__key = keys.clean(api_key) if isinstance(api_key, str) else ""
 
     def check(self) -> None:
         """Raises `BadKey` for what can't be one. Apart, so that no frame of it holds the key."""
-        if sentence := keys.trouble(self.__key):
+        if sentence := keys.problem(self.__key):
             raise BadKey(sentence, status=401)
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         request.headers["Authorization"] = f"Bearer {self.__key}"
         yield request
 
-    def hide(self, text: str) -> str:
+    def redact(self, text: str) -> str:
         """A text that is going to be shown and may repeat the key, as error texts do."""
-        return keys.hidden(text, self.__key)
+        return keys.redact(text, self.__key)
 
 
 async def _all(chunks: AsyncIterator[bytes]) -> bytes:

@@ -10,7 +10,7 @@ KEPT = 86_400.0
 """Seconds. Gradio deletes what is older itself, but not what a process that was killed left."""
 
 
-def make(folder: Path, *, ours: bool) -> None:
+def prepare(folder: Path, *, ours: bool) -> None:
     """Makes the folder, and makes sure that it can be written; one that is `ours` is freed of what
     is old. Raises OSError."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -22,12 +22,12 @@ class Redact(logging.Formatter):
 
     def __init__(self, secret: str | None) -> None:
         super().__init__(FORMAT)
-        self._secret = keys.cleaned(secret or "")  # As it is sent.
+        self._secret = keys.clean(secret or "")  # As it is sent.
 
     def format(self, record: logging.LogRecord) -> str:
         run = f" [run {RUN.get()}]" if RUN.get() else ""
         text = _BEARER.sub(r"\1[key]", super().format(record)) + run
-        return keys.hidden(text, self._secret)
+        return keys.redact(text, self._secret)
 
 
 def begin(level: str, secret: str | None) -> None:
