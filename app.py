@@ -19,7 +19,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from wavespeed.studio.settings import (
-    LOCAL,
     BadSetting,
     Nsfw,
     Settings,
@@ -36,6 +35,7 @@ if __name__ == "__main__":
         SETTINGS = from_environment(os.environ)
     except BadSetting as bad:
         sys.exit(str(bad))
+    SETTINGS.adjust(os.environ)
 
 import gradio as gr
 from filelock import FileLock, Timeout
@@ -44,7 +44,7 @@ from starlette.middleware import Middleware
 
 from wavespeed import AsyncClient, BadKey, Connections, Durations, InvalidEdit, Pace
 from wavespeed.sandbox import Sandbox, serve
-from wavespeed.studio import decoder, log, pieces, previews, words
+from wavespeed.studio import cache, decoder, log, pieces, previews, words
 from wavespeed.studio.account import Account
 from wavespeed.studio.batch import MOST
 from wavespeed.studio.downloads import Downloads
@@ -353,8 +353,7 @@ def life(
 
 def main(settings: Settings) -> None:
     """Serves the page until it is interrupted."""
-    # Gradio asks its own server whether it is up; a proxy has no part in that.
-    os.environ["NO_PROXY"] = ",".join(filter(None, [os.environ.get("NO_PROXY"), *LOCAL]))
+    settings.adjust(os.environ)
     log.begin(settings.log, settings.api_key)
     if warning := warning_of_a_space(os.environ):
         logging.getLogger("wavespeed.studio").warning(warning)
@@ -370,7 +369,7 @@ def main(settings: Settings) -> None:
             sandbox = Sandbox(model=settings.model, seconds=settings.sandbox_seconds)
             base_url = stack.enter_context(serve(sandbox))
         key = words.KEY_ASKED if settings.require_visitor_key else key
-        pool, pace = Connections(), Pace(deadline=settings.deadline)
+        pool, pace = Connections(settings.proxies), Pace(deadline=settings.deadline)
         try:
             client = AsyncClient(
                 settings.api_key or "sandbox",
@@ -383,13 +382,23 @@ def main(settings: Settings) -> None:
             sys.exit(f"WAVESPEED_API_KEY: {error}")
         try:
             settings.data_dir.mkdir(parents=True, exist_ok=True)
+            lock = settings.data_dir.resolve() / "studio.lock"
             # Of an earlier process that is just ending; two at once would send an edit twice.
-            stack.enter_context(FileLock(settings.data_dir / "studio.lock", timeout=HANDOVER))
+            stack.enter_context(FileLock(lock, timeout=HANDOVER))
             store = stack.enter_context(closing(Store(settings.data_dir / "studio.db")))
         except Timeout:
-            sys.exit("WAVESPEED_DATA_DIR is used by another process of this page.")
+            # Some network file systems keep the lock of a process, or a machine, that died.
+            sys.exit(
+                "WAVESPEED_DATA_DIR is used by another process of this page. If none runs any more,"
+                f" on no machine that shares this folder, delete {lock} and start again."
+            )
         except (OSError, StoreError) as error:
             sys.exit(f"WAVESPEED_DATA_DIR can't be written: {error}")
+        try:
+            cache.prepare(settings.cache_dir, ours=settings.temp_dir is None)
+        except OSError as error:
+            sys.exit(f"GRADIO_TEMP_DIR can't be written: {error}")
+        previews.claim(settings.data_dir)
         limits = Limits(
             settings.budget_usd,
             settings.visitor_edits,
@@ -423,9 +432,11 @@ def main(settings: Settings) -> None:
         )
         gc.freeze()
         gc.enable()
+        # Gradio makes an address of it.
+        host = f"[{settings.server_name}]" if ":" in settings.server_name else settings.server_name
         try:
             page.queue(default_concurrency_limit=None).launch(
-                server_name=settings.server_name,
+                server_name=host,
                 server_port=settings.server_port,
                 max_threads=MAX_THREADS,
                 state_session_capacity=MAX_PAGES,

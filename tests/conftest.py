@@ -40,6 +40,8 @@ QUICK = Pace(
     longest=0.1,
     first_retry=0.02,
     longest_retry=0.1,
+    missing_file=0.5,
+    unknown_task=0.5,
 )
 
 

@@ -9,6 +9,7 @@ httpx, Pillow and pillow-heif are all it needs; copy the files beside this one a
 """
 
 from .client import BASE_URL, AsyncClient
+from .connections import Connections
 from .durations import Durations
 from .errors import (
     AmbiguousSubmit,
@@ -17,15 +18,20 @@ from .errors import (
     EditOverdue,
     InactiveKey,
     InvalidEdit,
+    InvalidEnvironment,
+    MissingFile,
     ModelNotFound,
     Moderated,
     NoCredit,
+    NoOutputs,
     NotAllowed,
     NotUnderstood,
+    PrivateAddress,
     RateLimited,
     Refused,
     ServiceDown,
     Spent,
+    UnknownTask,
     Unreachable,
     WaveSpeedError,
 )
@@ -57,15 +63,16 @@ from .models import (
     is_model_id,
 )
 from .pace import Pace
-from .transport import Connections
+from .proxies import Proxies
 
 # fmt: off
 __all__ = [
     "BASE_URL", "MAX_IMAGES", "MAX_PROMPT", "MODEL", "PRICE_USD", "AmbiguousSubmit", "AsyncClient",
     "BadKey", "Changes", "Completed", "Connections", "Downloaded", "Durations", "Edit",
     "EditFailed", "EditOverdue", "Event", "Finished", "Image", "InactiveKey", "InvalidEdit",
-    "ModelNotFound", "Moderated", "Moment", "NoCredit", "NotAllowed", "NotUnderstood", "OfTask",
-    "Output", "Pace", "Polled", "Prediction", "Preparing", "RateLimited", "Refused", "ServiceDown",
-    "Spent", "Submitted", "Submitting", "Unreachable", "Uploaded", "Uploading", "Waiting",
+    "InvalidEnvironment", "MissingFile", "ModelNotFound", "Moderated", "Moment", "NoCredit",
+    "NoOutputs", "NotAllowed", "NotUnderstood", "OfTask", "Output", "Pace", "Polled", "Prediction",
+    "Preparing", "PrivateAddress", "Proxies", "RateLimited", "Refused", "ServiceDown", "Spent",
+    "Submitted", "Submitting", "UnknownTask", "Unreachable", "Uploaded", "Uploading", "Waiting",
     "WaveSpeedError", "byte_count", "is_model_id", "prepare",
 ]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlsplit
 
-from .errors import EditFailed, NotUnderstood, WaveSpeedError, quoting, refusal
+from .error_text import error_text, plain_text
+from .errors import EditFailed, NoOutputs, NotUnderstood, Refused, WaveSpeedError, quoting, refusal
 from .models import Prediction
 
 
@@ -15,21 +17,23 @@ from .models import Prediction
 class Answer:
     """An HTTP answer: its status, the seconds of its `Retry-After`, its whole body.
 
-    `keyed` is False where a file host answered: its "no" says nothing about the account.
+    `keyed` is False where a file host answered: its "no" says nothing about the account. `redact`
+    takes the key out of a text that will be shown; what is parsed stays as it came.
     """
 
     status: int
     retry_after: float | None
-    content: bytes
+    content: bytes = field(repr=False)
     keyed: bool = True
     location: str | None = None
     """Where a redirect points; the API's are never followed, since the key is for it alone."""
+    redact: Callable[[str], str] = field(default=str, repr=False)
 
     def file(self) -> bytes:
         """The body of a file host's answer. Raises `Refused` for anything but a 2xx."""
         if 200 <= self.status < 300:
             return self.content
-        raise refusal(self.status, retry_after=self.retry_after, keyed=self.keyed)
+        raise self._refusal()
 
     def data(self) -> dict[str, Any]:
         """What stands in the envelope. Raises `Refused` or `NotUnderstood`."""
@@ -39,21 +43,39 @@ class Answer:
         """`{"code", "message", "data"}`: both the HTTP status and `code` must be good, since
         HTTP 200 with another `code` is an error (maker)."""
         try:
-            body = self._json()
+            parsed = self._parsed()
         except NotUnderstood:
-            if self.status >= 400:  # A gateway's page: the status is all there is.
-                raise refusal(self.status, retry_after=self.retry_after) from None
+            if self.status >= 400:  # A gateway's page: maybe a sentence, else the status is all.
+                raise self._refusal(text=plain_text(self.content)) from None
             raise
-        code, text = _code(body), _words(body)
+        if not isinstance(parsed, dict):
+            if self.status >= 400:
+                raise self._refusal(text=error_text(parsed))
+            raise NotUnderstood("body")
+        code = _code(parsed)
         if self.status >= 400 or (code != 200 and _is_documented(code)):
-            raise refusal(self.status, code=code, text=text, retry_after=self.retry_after)
+            raise self._refusal(code, error_text(parsed))
         if self.status >= 300 or code != 200:
             raise NotUnderstood("code")
-        return body
+        return parsed
 
     def prediction(self) -> Prediction:
         """The envelope's task. Raises `Refused` or `NotUnderstood`."""
-        return Prediction.from_json(self.envelope())
+        return self._shown(Prediction.from_json(self.envelope()))
+
+    def _refusal(self, code: int | None = None, text: str = "") -> Refused:
+        return refusal(
+            self.status,
+            code=code,
+            text=self.redact(text),
+            retry_after=self.retry_after,
+            keyed=self.keyed,
+        )
+
+    def _shown(self, prediction: Prediction) -> Prediction:
+        """Its error may repeat the key, and will be quoted."""
+        error, message = self.redact(prediction.error), self.redact(prediction.message)
+        return replace(prediction, error=error, message=message)
 
     def accepted(self) -> Prediction | None:
         """The task, if this answer to a submission names one, whatever else it says.
@@ -64,15 +86,15 @@ class Answer:
         if 300 <= self.status < 500:
             return None
         try:
-            return Prediction.from_json(self._json())
+            return self._shown(Prediction.from_json(self._parsed()))
         except NotUnderstood as error:
             # What is off besides the id, asking for the result will show.
             known = error.prediction_id
             return Prediction(id=known, status="created") if known else None
 
-    def _json(self) -> dict[str, Any]:
+    def _parsed(self) -> object:
         try:
-            return _mapping(json.loads(self.content), "body")
+            return json.loads(self.content)
         except (ValueError, RecursionError) as error:
             raise NotUnderstood("body") from error
 
@@ -84,6 +106,27 @@ def number(data: dict[str, Any], *names: str) -> float:
         if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e12:
             return float(value)
     raise NotUnderstood(names[0])
+
+
+def price(data: dict[str, Any]) -> float:
+    """USD for one edit: the discounted price where there is one. A free edit would fill no budget,
+    so that 0 counts only where both prices say so. Raises `NotUnderstood`."""
+    prices = [_positive(data, name) for name in ("discounted_price", "price", "unit_price")]
+    known = [one for one in prices if one is not None]
+    if paid := [one for one in known if one > 0]:
+        return paid[0]
+    if prices[:2] == [0.0, 0.0]:
+        return 0.0
+    raise NotUnderstood("price")
+
+
+def _positive(data: dict[str, Any], name: str) -> float | None:
+    """None for what is not there, no number, or less than nothing."""
+    try:
+        value = number(data, name)
+    except NotUnderstood:
+        return None
+    return value if value >= 0 else None
 
 
 def address(value: object, name: str) -> str:
@@ -103,7 +146,7 @@ def failure(prediction: Prediction) -> WaveSpeedError | None:
     A failed task is HTTP 200 with code 200; what went wrong stands inside (documented).
     """
     if prediction.status == "completed":
-        return None if prediction.outputs else NotUnderstood("outputs")
+        return None if prediction.outputs else NoOutputs(prediction_id=prediction.id)
     error: WaveSpeedError
     if prediction.error_code in _NAMED:
         error = refusal(200, code=prediction.error_code, text=prediction.error)
@@ -134,13 +177,3 @@ def _is_documented(code: int) -> bool:
     """Whether a code in an envelope says that the request was refused; an unknown one says
     nothing, least of all that a submission was not taken."""
     return 400 <= code < 600 or 1200 <= code < 1500 or 5000 <= code < 5100
-
-
-def _words(body: dict[str, Any]) -> str:
-    """Error bodies come as {"message"}, {"error"} and nested (documented and seen)."""
-    for value in (body.get("error"), body.get("message")):
-        if isinstance(value, dict):
-            value = value.get("message")
-        if isinstance(value, str) and value.lower() not in ("", "success", "ok"):
-            return value
-    return ""

@@ -6,8 +6,16 @@ import asyncio
 from datetime import UTC, datetime
 from typing import Any
 
-from .answers import Answer, address, number
-from .errors import AmbiguousSubmit, NotUnderstood, Refused, ServiceDown, Unreachable
+from .answers import Answer, address, number, price
+from .errors import (
+    AmbiguousSubmit,
+    MissingFile,
+    NotUnderstood,
+    Refused,
+    ServiceDown,
+    UnknownTask,
+    Unreachable,
+)
 from .model_refusals import about_model
 from .models import Image, Prediction
 from .pace import Pace
@@ -89,15 +97,24 @@ class Calls:
         # Built from the id: `urls.get` names the public host, whatever the base URL is (API notes).
         path = f"/api/v3/predictions/{prediction_id}/result"
         answer = await self._transport.ask("GET", path)
-        # In a thread: four pictures in base64 take half a second to decode.
-        prediction = await asyncio.to_thread(answer.prediction)
+        try:
+            # In a thread: four pictures in base64 take half a second to decode.
+            prediction = await asyncio.to_thread(answer.prediction)
+        except Refused as error:
+            if 404 in (error.status, error.code):
+                raise UnknownTask(str(error), status=error.status, code=error.code) from None
+            raise
         if prediction.id != prediction_id:
             raise NotUnderstood("id", prediction_id=prediction_id)
         return prediction
 
     async def download(self, url: str) -> bytes:
         """A file's bytes."""
-        content = (await self._transport.file("GET", url)).file()
+        answer = await self._transport.file("GET", url)
+        if answer.status in (403, 404):
+            message = f"The picture is not at its address (answer {answer.status})."
+            raise MissingFile(message, status=answer.status)
+        content = answer.file()
         if not content:
             raise Unreachable("The picture arrived empty.", sent=True)
         return content
@@ -119,7 +136,7 @@ class Calls:
             if missing := about_model(error, answer.content, model, submitted=False):
                 raise missing from error
             raise
-        return number(data, "discounted_price", "price", "unit_price")
+        return price(data)
 
     async def recent(
         self, model: str, created_after: datetime, created_before: datetime | None, page: int

@@ -7,19 +7,29 @@ sent again, and when, is decided in `pace`; the requests themselves are in `call
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import aclosing, closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from types import TracebackType
 from typing import Self, TypeVar
 
 from .answers import failure
 from .calls import PAGE_SIZE, Calls
+from .connections import Connections
 from .durations import Durations, life
-from .errors import EditFailed, EditOverdue, Refused, WaveSpeedError
+from .errors import (
+    EditFailed,
+    EditOverdue,
+    MissingFile,
+    NoOutputs,
+    Refused,
+    UnknownTask,
+    WaveSpeedError,
+)
 from .models import (
     MODEL,
     Completed,
@@ -39,7 +49,7 @@ from .models import (
     Waiting,
 )
 from .pace import Pace
-from .transport import Bearer, Connections, Transport
+from .transport import Bearer, Transport
 from .uploads import UNREADABLE, Batch, Clock, Hear, Prepare, Uploads
 
 BASE_URL = "https://api.wavespeed.ai"
@@ -99,6 +109,12 @@ class AsyncClient:
         None before there are three."""
         return self._durations.usual
 
+    @property
+    def clock_offset(self) -> timedelta:
+        """How far the service's clock is ahead of this machine's, by its last answer; zero before
+        the first. What it says of when a task was created counts by its clock."""
+        return self._transport.clock_offset
+
     # --- An edit, as a stream of events -----------------------------------------------------
 
     async def edit(self, edit: Edit) -> AsyncGenerator[Event]:
@@ -139,14 +155,19 @@ class AsyncClient:
                     prediction, born = event.prediction, sent if edit.sync_mode else event.at
                 yield event
         assert prediction is not None, "a submission ends with Submitted or an error"
-        async with aclosing(self._follow(prediction, clock, born)) as events:
+        async with aclosing(self._follow(prediction, clock, born, born)) as events:
             async for event in events:
                 yield event
 
-    async def watch(self, prediction_id: str) -> AsyncGenerator[Event]:
-        """`edit` from the middle: from an id to the result. Costs nothing."""
-        known = Prediction.named(prediction_id)
-        async with aclosing(self._follow(known, self._clock(), None)) as events:
+    async def watch(self, prediction_id: str, *, age: float | None = None) -> AsyncGenerator[Event]:
+        """`edit` from the middle: from an id to the result. Costs nothing.
+
+        `age` is how many seconds ago the service took it, if that is known: one that is very new
+        may not be known everywhere yet.
+        """
+        known, clock = Prediction.named(prediction_id), self._clock()
+        accepted = None if age is None else clock() - age
+        async with aclosing(self._follow(known, clock, None, accepted)) as events:
             async for event in events:
                 yield event
 
@@ -176,16 +197,18 @@ class AsyncClient:
                 return
 
     async def _follow(
-        self, prediction: Prediction, clock: Clock, born: float | None
+        self, prediction: Prediction, clock: Clock, born: float | None, accepted: float | None
     ) -> AsyncGenerator[Event]:
-        """From a task, `born` then by the clock (None: nobody knows when), to its pictures."""
+        """From a task, `born` and `accepted` then by the clock, to its pictures. Where `born` is
+        None nobody knows well enough when to learn from it."""
         try:
-            async with aclosing(self._wait(prediction, clock, born)) as events:
+            async with aclosing(self._wait(prediction, clock, born, accepted)) as events:
                 async for event in events:
                     prediction = event.prediction if isinstance(event, Completed) else prediction
                     yield event
             async with aclosing(_told(partial(self._download_all, prediction, clock))) as events:
                 async for event in events:
+                    prediction = event.prediction if isinstance(event, Completed) else prediction
                     yield event
             yield Finished(clock(), prediction)
         except WaveSpeedError as error:
@@ -196,34 +219,37 @@ class AsyncClient:
             raise
 
     async def _wait(
-        self, prediction: Prediction, clock: Clock, born: float | None
+        self, prediction: Prediction, clock: Clock, born: float | None, accepted: float | None
     ) -> AsyncGenerator[Event]:
         """Asks until the task has ended, and learns from one whose birth is known."""
         began, attempt, birth = clock(), 0, born
         end, seen = began + self._pace.deadline, began if prediction.is_terminal else born
         due = began if born is None else born + self._next_look(0.0)
-        while not prediction.is_terminal:
+        last_error: WaveSpeedError | None = None
+        while not _is_settled(prediction):
             if clock() >= end:
                 raise EditOverdue(
                     f"No result within {self._pace.deadline:.0f} s. The edit may still finish.",
                     prediction_id=prediction.id,
+                    last_error=last_error,
                 )
             await asyncio.sleep(due - clock())
             asked, attempt = clock(), attempt + 1
             event: Event
             try:
-                prediction = await self._calls.result(prediction.id)
+                prediction = await self._poll_once(prediction.id)
             except WaveSpeedError as error:
-                if isinstance(error, Refused) and 404 in (error.status, error.code):
-                    error.spent = "unknown"  # Deleted, expired, or never there.
-                pause = max(self._pace.shortest, self._pause(error, attempt, 0, paid=True))
+                last_error = error
+                since = math.inf if accepted is None else clock() - accepted
+                pause = self._pause(error, attempt, 0, waited=since, paid=True)
+                pause = max(self._pace.shortest, pause)
                 event = Waiting(clock(), pause, error)
             else:
                 if prediction.is_terminal:
                     break
-                birth = clock() - _age(prediction) if birth is None else birth
+                birth = clock() - self._age(prediction) if birth is None else birth
                 attempt, seen, pause = 0, asked, self._next_look(clock() - birth)
-                event = Polled(clock(), prediction)
+                last_error, event = None, Polled(clock(), prediction)
             # The deadline brings the last look forward, but not too close to this one.
             due = min(clock() + pause, max(end, clock() + self._pace.shortest))
             yield event
@@ -234,14 +260,50 @@ class AsyncClient:
             self._durations.add(life(seen - born, clock() - born, said, tolerance=tolerance))
         yield Completed(clock(), prediction)
 
+    async def _poll_once(self, prediction_id: str) -> Prediction:
+        """The task as it stands now. Raises `NoOutputs` for one that is done and has no picture,
+        which may be a moment too early."""
+        try:
+            prediction = await self._calls.result(prediction_id)
+        except UnknownTask as error:
+            error.spent = "unknown"  # Deleted, expired, or never there.
+            raise
+        if not prediction.is_terminal or _is_settled(prediction):
+            return prediction
+        raise NoOutputs(prediction_id=prediction_id)
+
     async def _download_all(self, prediction: Prediction, clock: Clock, tell: Tell) -> None:
-        for index, output in enumerate(prediction.outputs):
-            content, url = output.content, output.url or ""
-            if content is None:
-                content = await self._insist(
-                    partial(self._calls.download, url), _waiting(clock, tell), paid=True
+        for index in range(len(prediction.outputs)):
+            try:
+                content = await self._download_paid(
+                    prediction.outputs[index], _waiting(clock, tell)
+                )
+            except MissingFile:
+                fresh = await self._renew_urls(prediction, index)
+                if fresh is None:
+                    raise
+                prediction = fresh
+                tell(Completed(clock(), prediction))
+                content = await self._download_paid(
+                    prediction.outputs[index], _waiting(clock, tell)
                 )
             tell(Downloaded(clock(), index, content))
+
+    async def _download_paid(self, output: Output, hear: Hear) -> bytes:
+        """A picture that is paid for, as long as it takes."""
+        if output.content is not None:
+            return output.content
+        return await self._insist(partial(self._calls.download, output.url or ""), hear, paid=True)
+
+    async def _renew_urls(self, prediction: Prediction, index: int) -> Prediction | None:
+        """The task asked for once more, which renews the addresses of its pictures; None where it
+        has no other one for this picture."""
+        try:
+            fresh = await self._insist(partial(self._calls.result, prediction.id))
+        except WaveSpeedError:
+            return None  # What is wrong with the picture says more.
+        known = fresh.outputs[index : index + 1]
+        return fresh if known and known[0].url != prediction.outputs[index].url else None
 
     # --- The calls, tried until they get through or `pace` gives up ------------------------
 
@@ -313,12 +375,16 @@ class AsyncClient:
         paid: bool = False,
     ) -> T:
         clock, attempt = self._clock(), 0
+        missing: float | None = None
         while True:
             attempt += 1
             try:
                 return await once()
             except WaveSpeedError as error:
-                seconds = self._pause(error, attempt, clock(), paid=paid)
+                if missing is None and isinstance(error, MissingFile):
+                    missing = clock()
+                waited = 0.0 if missing is None else clock() - missing
+                seconds = self._pause(error, attempt, clock(), waited=waited, paid=paid)
                 if hear:
                     hear(seconds, error)
                 await asyncio.sleep(seconds)
@@ -336,13 +402,28 @@ class AsyncClient:
         return lambda: self._now() - began
 
     def _pause(
-        self, error: WaveSpeedError, attempt: int, waited: float, *, paid: bool = False
+        self,
+        error: WaveSpeedError,
+        attempt: int,
+        since: float,
+        *,
+        waited: float = 0.0,
+        paid: bool = False,
     ) -> float:
-        """Seconds until the next try; raises `error` where there is none."""
-        seconds = self._pace.again(error, attempt, paid=paid, luck=random.random())
-        if seconds is None or waited + seconds > self._pace.deadline:
+        """Seconds until the next try, `since` seconds after the first; raises `error` where there
+        is none. `waited` is as in `Pace.again`."""
+        luck = random.random()
+        seconds = self._pace.again(error, attempt, waited=waited, paid=paid, luck=luck)
+        if seconds is None or since + seconds > self._pace.deadline:
             raise error
         return seconds
+
+    def _age(self, prediction: Prediction) -> float:
+        """Seconds since the service made it, by the service's clock."""
+        if prediction.created_at is None:
+            return 0.0
+        now = datetime.now(UTC) + self.clock_offset
+        return max(0.0, (now - prediction.created_at).total_seconds())
 
 
 async def _upload_all(batch: Batch, clock: Clock, tell: Tell) -> None:
@@ -350,11 +431,9 @@ async def _upload_all(batch: Batch, clock: Clock, tell: Tell) -> None:
     tell(Uploaded(clock(), urls))
 
 
-def _age(prediction: Prediction) -> float:
-    """Seconds, by the calendars of the service and of this machine, which may differ a little."""
-    if prediction.created_at is None:
-        return 0.0
-    return max(0.0, (datetime.now(UTC) - prediction.created_at).total_seconds())
+def _is_settled(prediction: Prediction) -> bool:
+    """Whether it has ended; one that is done and names no picture may still do that."""
+    return prediction.is_terminal and not isinstance(failure(prediction), NoOutputs)
 
 
 def _waiting(clock: Clock, tell: Tell) -> Hear:

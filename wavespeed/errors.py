@@ -2,6 +2,7 @@
 
     WaveSpeedError                  str() is a sentence for the user
     ├── InvalidEdit (ValueError)    nothing was sent; it can never work as it is
+    ├── InvalidEnvironment          a proxy or certificate that the environment names won't do
     ├── Unreachable                 no answer; .sent: did the bytes leave?
     ├── AmbiguousSubmit             the edit may exist and be billed; never repeated by us
     ├── Refused                     the service said no; .status, .code, .retry_after
@@ -12,10 +13,14 @@
     │   ├── ModelNotFound           the service does not offer the model (any more); .model
     │   ├── RateLimited             too many at once; nothing was created
     │   ├── Moderated               the prompt or a picture was refused
+    │   ├── UnknownTask             404 of a task: not known yet, or not any more
+    │   ├── MissingFile             403 or 404 of a file host: not there yet, or not any more
     │   └── ServiceDown             trouble at the service
     ├── NotUnderstood               an answer, but not the contract; .field names what is off
+    │   ├── NoOutputs               the task is done, and no picture is named
+    │   └── PrivateAddress          a file's address leads into a private network; never fetched
     ├── EditFailed                  the task ended without a picture; .code, the service's own words
-    └── EditOverdue (TimeoutError)  we stopped waiting; it may still finish
+    └── EditOverdue (TimeoutError)  we stopped waiting; it may still finish; .last_error
 
 Every one knows `.spent` ("no", "yes" or "unknown": was money spent on this edit?) and
 `.prediction_id`, where there is one. No message holds a key, a path or a URL.
@@ -51,6 +56,10 @@ class InvalidEdit(WaveSpeedError, ValueError):
     def __init__(self, message: str, *, field: str = "images") -> None:
         super().__init__(message)
         self.field = field
+
+
+class InvalidEnvironment(WaveSpeedError):
+    """A variable of the environment that the network needs makes no sense; named, not repeated."""
 
 
 class Unreachable(WaveSpeedError):
@@ -123,6 +132,14 @@ class Moderated(Refused):
     """Code 1200, at once (HTTP 400) or as the end of a task. Repeating does not help."""
 
 
+class UnknownTask(Refused):
+    """404 of a task: deleted, expired, or so new that not every server knows it."""
+
+
+class MissingFile(Refused):
+    """403 or 404 of a file host: a file that is not there yet, or not any more."""
+
+
 class ServiceDown(Refused):
     """500, 502, 503, 504 or 5000, 5003: a submission may have been taken all the same."""
 
@@ -130,11 +147,27 @@ class ServiceDown(Refused):
 class NotUnderstood(WaveSpeedError):
     """An answer that breaks the contract; `field` says where ("body", "id", "outputs", …)."""
 
-    def __init__(self, field: str, *, prediction_id: str | None = None) -> None:
+    def __init__(self, field: str, message: str = "", *, prediction_id: str | None = None) -> None:
         super().__init__(
-            f"WaveSpeed's answer was not understood ({field}).", prediction_id=prediction_id
+            message or f"WaveSpeed's answer was not understood ({field}).",
+            prediction_id=prediction_id,
         )
         self.field = field
+
+
+class NoOutputs(NotUnderstood):
+    """The task is completed, and its answer names no picture."""
+
+    def __init__(self, *, prediction_id: str) -> None:
+        message = "WaveSpeed says that the edit is done, but its answer holds no picture."
+        super().__init__("outputs", message, prediction_id=prediction_id)
+
+
+class PrivateAddress(NotUnderstood):
+    """A file's address, or all that its name resolves to, belongs to a private network."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("url", message)
 
 
 class EditFailed(WaveSpeedError):
@@ -150,10 +183,18 @@ class EditFailed(WaveSpeedError):
 
 
 class EditOverdue(WaveSpeedError, TimeoutError):
-    """The deadline passed. The task goes on at the service: ask later by `prediction_id`."""
+    """The deadline passed. The task goes on at the service: ask later by `prediction_id`.
 
-    def __init__(self, message: str, *, prediction_id: str) -> None:
+    `last_error` is what the last look met, None where it found the task unfinished.
+    """
+
+    def __init__(
+        self, message: str, *, prediction_id: str, last_error: WaveSpeedError | None = None
+    ) -> None:
+        if last_error is not None:
+            message = f"{message} The last answer: {last_error}"
         super().__init__(message, spent="yes", prediction_id=prediction_id)
+        self.last_error = last_error
 
 
 def refusal(
@@ -214,8 +255,25 @@ def _speaks_of_activation(text: str) -> bool:
 
 
 def _speaks_of_credit(text: str) -> bool:
-    """Of money; "white balance" can stand in a prompt that is quoted."""
-    return bool(re.search(r"(?i)\bcredits?\b|top[ -]?up|(?<!white )\bbalance\b", text))
+    """Of money that is lacking: "not available with trial credit" is no empty account, and "white
+    balance" can stand in a prompt that is quoted."""
+    money = re.search(r"(?i)\b(?:credits?|funds?)\b|(?<!white )\bbalance\b", text)
+    if money and _LACK.search(text):
+        return True
+    return bool(_TOP_UP.search(text)) and not _PLAN.search(text)
+
+
+_PLAN = re.compile(
+    r"(?i)\b(?:not (?:available|supported|allowed|included)|only (?:for|available))\b"
+)
+_TOP_UP = re.compile(r"(?i)\b(?:top[ -]?up|recharge)\b|\bpayment required\b")
+_LACK = re.compile(
+    r"(?i)\b(?:insufficient|not (?:have )?enough"
+    r"|no(?: more)? (?:remaining )?(?:credits?|funds|balance)"
+    r"|(?:out|short) of|run out|ran out|exhaust\w*|deplet\w*|used up|(?:too )?low|lack\w*"
+    r"|empty|negative|zero|exceed\w*|below|requires? more|add (?:more )?(?:credits?|funds)"
+    r"|(?:buy|purchase) (?:more )?credits?)\b|\b(?:credits?|balance)\W{1,3}(?:is )?-?0(?:\.0*)?\b"
+)
 
 
 def _short(text: str, longest: int = 300) -> str:

@@ -9,9 +9,10 @@ import re
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
+from .error_text import error_text
 from .errors import InvalidEdit, NotUnderstood, WaveSpeedError
 
 MODEL = "openai/gpt-image-1-mini/edit"
@@ -25,6 +26,25 @@ MAX_PROMPT = 32_000
 
 TERMINAL = frozenset({"completed", "failed", "cancelled", "timeout", "deleted"})
 """Statuses after which nothing changes. An unknown status is still running (API notes)."""
+SYNONYMS = {
+    "succeeded": "completed",
+    "success": "completed",
+    "complete": "completed",
+    "finished": "completed",
+    "done": "completed",
+    "canceled": "cancelled",
+    "error": "failed",
+    "errored": "failed",
+}
+"""Other words for these: the first and "canceled" are those of other models (API notes)."""
+SIGNATURES = (
+    rb"\x89PNG\r\n\x1a\n",
+    rb"\xff\xd8\xff",
+    rb"RIFF....WEBP",
+    rb"GIF8[79]a",
+    rb"....ftyp(?:avif|avis|heic|heix|mif1)",
+)
+"""How the files of pictures begin: text decodes as base64 by chance, but never to one of these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,12 +178,14 @@ class Image:
 class Output:
     """One edited picture: its `url` (lives 7 days, fetched without the key) or its `content`.
 
-    `nsfw` is None where the service did not say, which is not the same as safe.
+    `nsfw` is None where the service did not say, which is not the same as safe. Where it said
+    something that can't be read, the picture counts as flagged, and `nsfw_unclear` is set.
     """
 
     url: str | None = None
     content: bytes | None = field(default=None, repr=False)
     nsfw: bool | None = None
+    nsfw_unclear: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +217,7 @@ class Prediction:
     def named(cls, prediction_id: str) -> Prediction:
         """A task of which only the id is known. Raises `InvalidEdit` for what can't be one."""
         try:
-            return cls.from_json({"id": prediction_id.strip(), "status": "created"})
+            return cls.from_json({"id": _text(prediction_id).strip(), "status": "created"})
         except NotUnderstood as error:
             raise InvalidEdit("This is not a prediction id.", field="id") from error
 
@@ -215,17 +237,17 @@ class Prediction:
         # The id becomes part of a URL, so it has to be a plain one.
         if not re.fullmatch(r"[\w.\-]{1,200}", identifier, re.ASCII) or set(identifier) == {"."}:
             raise NotUnderstood("id")
-        status = _text(data.get("status"))
+        status = _text(data.get("status")).strip().lower()
         if not status:
             raise NotUnderstood("status", prediction_id=identifier)
         return cls(
             id=identifier,
-            status=status,
+            status=SYNONYMS.get(status, status),
             model=_text(data.get("model")),
-            outputs=_outputs(data, identifier),
+            outputs=_outputs(data),
             result_url=_text(_dict(data.get("urls")).get("get")) or None,
             created_at=_time(data.get("created_at")),
-            error=_text(data.get("error")),
+            error=error_text(data.get("error")),
             error_code=_integer(data.get("code")),
             # The list call spells it with an underscore.
             execution_time=_seconds(data.get("executionTime", data.get("execution_time"))),
@@ -235,34 +257,68 @@ class Prediction:
         )
 
 
-def _outputs(data: dict[str, Any], identifier: str) -> tuple[Output, ...]:
-    raw, flags = data.get("outputs") or [], data.get("has_nsfw_contents") or []
-    if not isinstance(raw, list) or not isinstance(flags, list):
-        raise NotUnderstood("outputs", prediction_id=identifier)
-    # Flags can be fewer than outputs: a missing one is "not checked".
-    known = [flag if isinstance(flag, bool) else None for flag in flags]
-    known += [None] * (len(raw) - len(known))
-    return tuple(_output(item, flag, identifier) for item, flag in zip(raw, known, strict=False))
+def _outputs(data: dict[str, Any]) -> tuple[Output, ...]:
+    """What is a picture among the outputs; one that is none must not hide the others."""
+    raw = data.get("outputs") or []
+    items = raw if isinstance(raw, list) else [raw]
+    flags = _flags(data.get("has_nsfw_contents"), len(items))
+    found = (_output(item, flag) for item, flag in zip(items, flags, strict=True))
+    return tuple(output for output in found if output)
 
 
-def _output(item: object, nsfw: bool | None, identifier: str) -> Output:
-    if not isinstance(item, str) or not item:
-        raise NotUnderstood("outputs", prediction_id=identifier)
-    if item.startswith(("http://", "https://")):
-        try:
-            if not urlsplit(item).hostname:
-                raise ValueError("no host")
-        except ValueError as error:
-            raise NotUnderstood("outputs", prediction_id=identifier) from error
-        return Output(url=item, nsfw=nsfw)
-    try:  # Bare base64 (documented); a data URI's prefix is accepted all the same.
-        text = "".join((item.partition("base64,")[2] or item).split())
-        content = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise NotUnderstood("outputs", prediction_id=identifier) from error
-    if not content:
-        raise NotUnderstood("outputs", prediction_id=identifier)
-    return Output(content=content, nsfw=nsfw)
+_Flag = bool | Literal["unreadable"] | None
+
+
+def _flags(said: object, count: int) -> list[_Flag]:
+    """One for each output. Fewer than outputs: the missing ones are "not checked". One alone,
+    outside of a list, counts for all."""
+    if not isinstance(said, list):
+        return [_flag(said)] * count
+    flags = [_flag(one) for one in said[:count]]
+    return flags + [None] * (count - len(flags))
+
+
+def _flag(said: object) -> _Flag:
+    if said is None:
+        return None
+    word = said.strip().lower() if isinstance(said, str) else said
+    for flag, words in ((True, (True, "true", "1", "yes")), (False, (False, "false", "0", "no"))):
+        if word in words:  # The numbers 1 and 0 are equal to True and False.
+            return flag
+    return "unreadable"
+
+
+def _output(item: object, flag: _Flag) -> Output | None:
+    """An address, base64, or an object that has one of them as its `url`, as other models send."""
+    if isinstance(item, dict):
+        item = item.get("url")
+    if not isinstance(item, str):
+        return None
+    item = item.strip()
+    unclear = flag == "unreadable"
+    nsfw = True if flag == "unreadable" else flag
+    if item.lower().startswith(("http://", "https://")):
+        return Output(url=item, nsfw=nsfw, nsfw_unclear=unclear) if _has_host(item) else None
+    content = _picture(item)
+    return Output(content=content, nsfw=nsfw, nsfw_unclear=unclear) if content else None
+
+
+def _has_host(url: str) -> bool:
+    try:
+        return bool(urlsplit(url).hostname)
+    except ValueError:
+        return False
+
+
+def _picture(text: str) -> bytes | None:
+    """Of bare base64 (documented); a data URI's prefix is accepted all the same."""
+    try:
+        bare = "".join((text.partition("base64,")[2] or text).split())
+        bare += "=" * (-len(bare) % 4)  # Some encoders leave the padding out.
+        content = base64.b64decode(bare, validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    return content if any(re.match(begin, content, re.DOTALL) for begin in SIGNATURES) else None
 
 
 def _text(value: object) -> str:
@@ -358,7 +414,8 @@ class Waiting(Moment):
 
 @dataclass(frozen=True, slots=True)
 class Completed(OfTask):
-    """The service is done; its pictures are fetched next."""
+    """The service is done; its pictures are fetched next. Comes again where their addresses had to
+    be renewed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 
-from .errors import NotUnderstood, RateLimited, ServiceDown, Unreachable, WaveSpeedError
+from .errors import (
+    MissingFile,
+    NoOutputs,
+    NotUnderstood,
+    RateLimited,
+    ServiceDown,
+    UnknownTask,
+    Unreachable,
+    WaveSpeedError,
+)
 
-LONGEST_RETRY_AFTER = 60.0
-"""Seconds. A service that asks for a longer pause is told to the user instead of waited out."""
+LONGEST_RETRY_AFTER = 90.0
+"""Seconds: limits are by the minute. A service that asks for a longer pause is told to the user
+instead of waited out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,26 +51,46 @@ class Pace:
     the service's 8 to 20."""
     first_retry: float = 0.5
     longest_retry: float = 15.0
+    missing_file: float = 60.0
+    """That a picture is asked for again which its host does not have: a new file may take a while
+    to be everywhere."""
+    unknown_task: float = 30.0
+    """After a task was accepted, that a service which does not know it is asked again."""
+    no_outputs: int = 5
+    """Looks at a task that is done and has no picture, before that is believed."""
 
     def again(
-        self, error: WaveSpeedError, attempt: int, *, paid: bool = False, luck: float = 0.5
+        self,
+        error: WaveSpeedError,
+        attempt: int,
+        *,
+        waited: float = 0.0,
+        paid: bool = False,
+        luck: float = 0.5,
     ) -> float | None:
         """Seconds until the next try after the `attempt`-th (from 1) failed, or None: give up.
 
         An `AmbiguousSubmit` is never tried again: that is how nothing is paid twice. A rate limit
         is normal and waited out, and what is `paid` for is asked for, until the deadline ends it;
-        anything else has `tries`. `luck` (0 to 1) spreads clients that failed together.
+        anything else has `tries`. `waited` is how long a file has been missing, or ago that a task
+        was accepted which is unknown. `luck` (0 to 1) spreads clients that failed together.
         """
+        pause = self._back_off(attempt, luck)
         match error:
             case RateLimited(retry_after=float(seconds)):
-                longest = LONGEST_RETRY_AFTER
-                return max(seconds, self._back_off(attempt, luck)) if seconds <= longest else None
+                return max(seconds, pause) if seconds <= LONGEST_RETRY_AFTER else None
             case RateLimited():
                 return self._back_off(attempt + 2, luck)
+            case MissingFile():
+                return pause if waited + pause <= self.missing_file else None
+            case UnknownTask():
+                return pause if waited + pause <= self.unknown_task else None
+            case NoOutputs():
+                return pause if attempt < self.no_outputs else None
             case NotUnderstood(field="url"):
                 return None  # An address that we won't go to stays one.
             case Unreachable() | ServiceDown() | NotUnderstood() if paid or attempt < self.tries:
-                return self._back_off(attempt, luck)
+                return max(pause, _asked_for(error))
         return None
 
     def next_look(self, age: float, looks: Sequence[float] = ()) -> float:
@@ -79,6 +109,14 @@ class Pace:
         return full * (0.5 + luck / 2)
 
 
+def _asked_for(error: WaveSpeedError) -> float:
+    """Seconds that a service in trouble asks to be left alone, if that is bearable."""
+    match error:
+        case ServiceDown(retry_after=float(seconds)) if seconds <= LONGEST_RETRY_AFTER:
+            return seconds
+    return 0.0
+
+
 def retry_after(header: str | None, now: Callable[[], float]) -> float | None:
     """Seconds that a `Retry-After` header asks for (RFC 9110: seconds or a date), or None.
 
@@ -91,5 +129,15 @@ def retry_after(header: str | None, now: Callable[[], float]) -> float | None:
         return float(text[:9])
     try:
         return max(0.0, parsedate_to_datetime(text).timestamp() - now())
+    except (ValueError, OverflowError):
+        return None
+
+
+def clock_offset(header: str | None, now: Callable[[], float]) -> float | None:
+    """Seconds that the clock of a `Date` header is ahead of ours, within half a second; None
+    where it says nothing. `now` gives Unix seconds."""
+    try:
+        # It leaves the fraction out, which is half a second on average.
+        return parsedate_to_datetime(header or "").timestamp() + 0.5 - now()
     except (ValueError, OverflowError):
         return None

@@ -15,10 +15,12 @@ _COMPATIBLE = IPv6Network("::/96")
 def is_public(address: str) -> bool:
     """Whether an IP address, and the one that a gateway would take out of it, are public."""
     outer = ip_address(address.partition("%")[0])
+    if outer.is_multicast:  # Global to `ipaddress`, and no host.
+        return False
     if isinstance(outer, IPv4Address):
         return outer.is_global
     if outer.ipv4_mapped is not None:  # The same address in another spelling.
-        return outer.ipv4_mapped.is_global
+        return is_public(str(outer.ipv4_mapped))
     inner = _carried(outer)
     return outer.is_global and outer not in _LOCAL_NAT64 and (inner is None or inner.is_global)
 

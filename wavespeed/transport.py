@@ -1,32 +1,36 @@
-"""The only file that touches the network: a request out, an `Answer` or `Unreachable` back."""
+"""The only file that sends: a request out, an `Answer` or `Unreachable` back."""
 
 from __future__ import annotations
 
 import asyncio
-import re
-import socket
 import time
-from collections.abc import AsyncIterator, Generator
-from contextlib import asynccontextmanager
-from ipaddress import ip_address
-from typing import Any, Self
+from collections.abc import AsyncIterator, Callable, Generator, Mapping
+from datetime import timedelta
+from functools import partial
+from typing import Any
 
+import httpcore
 import httpx
 
-from .answers import Answer
-from .errors import BadKey, NotUnderstood, Unreachable
-from .pace import Pace, retry_after
-from .public_addresses import is_public
+from . import keys
+from .answers import Answer, address
+from .connections import Connections, Route
+from .errors import BadKey, NotUnderstood, PrivateAddress, Unreachable, WaveSpeedError
+from .network import check_host
+from .pace import Pace, clock_offset, retry_after
+from .proxies import LOOPBACK
+
+try:
+    from socksio import SOCKSError
+except ImportError:  # Only a SOCKS proxy needs it.
+
+    class SOCKSError(Exception):  # type: ignore[no-redef]
+        """Nothing raises it."""
+
 
 MAX_ANSWER_BYTES = 100_000_000
 """Four pictures of 10 MB in base64 are 54 MB; nothing honest is larger."""
 MAX_HOPS = 5
-MOST_IDLE = 64
-"""Pools that are kept, each with a connection to each of about three hosts."""
-KEPT_ALIVE = 30.0
-"""Seconds that an idle connection is kept: servers close theirs after a minute or more, and none
-may close while a submission is on its way."""
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 _NEVER_SENT = (
     httpx.ConnectError,  # Refused, DNS and TLS.
@@ -34,6 +38,18 @@ _NEVER_SENT = (
     httpx.PoolTimeout,
     httpx.ProxyError,
     httpx.UnsupportedProtocol,
+    httpcore.ConnectError,
+    httpcore.ConnectTimeout,
+    httpcore.PoolTimeout,
+    SOCKSError,
+)
+_MAYBE_SENT = (
+    httpx.HTTPError,
+    httpx.InvalidURL,
+    httpcore.NetworkError,
+    httpcore.TimeoutException,
+    httpcore.ProtocolError,
+    OSError,
 )
 # Requests that can't even be built, from an address or a header the service gave us.
 _UNSENDABLE = (httpx.InvalidURL, TypeError, ValueError, AttributeError)
@@ -44,9 +60,10 @@ class Transport:
 
     def __init__(self, key: Bearer, *, base_url: str, pace: Pace, http: Connections | None) -> None:
         self._auth = key
-        self._base = base_url.rstrip("/")
+        self._base = _service(base_url)
         self._local = httpx.URL(self._base).host in LOOPBACK
         self._pace = pace
+        self.clock_offset = timedelta()
         self._owned = http is None
         self._http = http or Connections()
 
@@ -65,9 +82,11 @@ class Transport:
         seconds: float | None = None,
     ) -> Answer:
         """The API. The whole exchange is bounded by `seconds` (default: `pace.answer`)."""
-        async with self._http.lent() as http:
-            request = http.build_request(method, self._base + path, json=json, files=files)
-            return await self._send(http, request, seconds or self._pace.answer, keyed=True)
+        url = httpx.URL(self._base + path)
+        route = self._http.route(url, public=False)
+        async with self._http.lent(route) as http:
+            request = http.build_request(method, url, json=json, files=files)
+            return await self._send(http, request, seconds or self._pace.answer, route, keyed=True)
 
     async def file(
         self,
@@ -81,132 +100,113 @@ class Transport:
 
         Addresses come from outside, so only https to public addresses is followed, at each hop;
         a service on this machine (the sandbox) may keep its files on this machine.
+        Raises `PrivateAddress` for others, `NotUnderstood` for what is no address.
         """
+        target = _url(partial(httpx.URL, url))
         for _ in range(MAX_HOPS):
-            async with self._http.lent() as http:
+            route = self._file_route(target)
+            async with self._http.lent(route) as http:
                 try:
-                    request = http.build_request(method, url, content=content, headers=headers)
+                    request = http.build_request(method, target, content=content, headers=headers)
                 except _UNSENDABLE as error:
                     raise NotUnderstood("url") from error
-                await self._check(request.url)
-                answer = await self._send(http, request, self._pace.transfer, keyed=False)
+                answer = await self._send(http, request, self._pace.transfer, route, keyed=False)
             if answer.location is None:
                 return answer
-            url = str(request.url.join(answer.location))
+            target = _url(partial(target.join, answer.location))
         raise NotUnderstood("url")
 
-    async def _check(self, url: httpx.URL) -> None:
-        """Raises `NotUnderstood` for an address that an outsider must not make us ask."""
-        loop = asyncio.get_running_loop()
-        try:
-            async with asyncio.timeout(self._pace.connect):
-                found = await loop.getaddrinfo(url.host, url.port, type=socket.SOCK_STREAM)
-        except (OSError, UnicodeError, TimeoutError):
-            found = []  # Maybe known to a proxy alone; else the request itself will say so.
-        addresses = [str(address[0]) for *_, address in found]
-        at_home = self._local and bool(addresses) and all(map(_is_loopback, addresses))
-        public = url.scheme == "https" and all(map(is_public, addresses))
-        if not (at_home or public):
-            raise NotUnderstood("url")
+    def _file_route(self, url: httpx.URL) -> Route:
+        """Raises `PrivateAddress` for what an outsider must not make us ask."""
+        if self._local and url.host in LOOPBACK:
+            return self._http.route(url, public=False)
+        if url.scheme != "https":
+            raise PrivateAddress("A file's address has to begin with https://.")
+        check_host(url.host)
+        return self._http.route(url, public=True)
 
     async def _send(
-        self, http: httpx.AsyncClient, request: httpx.Request, seconds: float, *, keyed: bool
+        self,
+        http: httpx.AsyncClient,
+        request: httpx.Request,
+        seconds: float,
+        route: Route,
+        *,
+        keyed: bool,
     ) -> Answer:
         """Raises `Unreachable`, whose `sent` says if the other side can have seen the request."""
         connect = self._pace.connect
         limits = httpx.Timeout(seconds, connect=connect, pool=connect)
         request.extensions["timeout"] = limits.as_dict()
         auth = self._auth if keyed else None
+        whom = "WaveSpeed" if keyed else "The file host"
+        by = " by the proxy that the environment names" if route.proxy else ""
         try:
             async with asyncio.timeout(seconds):
                 response = await http.send(request, auth=auth, stream=True, follow_redirects=False)
+                if keyed:
+                    self._learn_clock(response.headers)
                 try:
                     content = await _all(response.aiter_bytes())
-                    content = self._auth.redact(content) if keyed else content
                 finally:
                     await response.aclose()
         except _NEVER_SENT as error:
-            raise Unreachable("WaveSpeed can't be reached.", sent=False) from _bare(error)
-        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-            raise Unreachable("WaveSpeed did not answer.", sent=True) from _bare(error)
-        pause = retry_after(response.headers.get("Retry-After"), time.time)
+            raise Unreachable(f"{whom} can't be reached{by}.", sent=False) from _bare(error)
+        except _MAYBE_SENT as error:
+            raise Unreachable(f"{whom} did not answer{by}.", sent=True) from _bare(error)
         location = response.headers.get("Location") if response.is_redirect else None
-        return Answer(response.status_code, pause, content, keyed, location)
-
-
-class Connections:
-    """Kept alive, for one or many `AsyncClient`s; whoever makes them closes them, and
-    `async with` does. Without a ceiling: hundreds of edits wait at once, and each wait is bounded
-    elsewhere.
-
-    A pool for each exchange under way, since for each request httpcore looks at all connections of
-    a pool, at each as often as there are idle ones. A hundred edits that share one take three times
-    as long over TLS as with this, and no less over HTTP/2 (`make bench PARTS=connections`).
-    """
-
-    def __init__(self) -> None:
-        self._tls = httpx.create_ssl_context()
-        self._idle: list[httpx.AsyncClient] = []
-        self._most = MOST_IDLE
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.aclose()
-
-    async def aclose(self) -> None:
-        """What is under way goes on, and is closed then."""
-        self._most = 0
-        while self._idle:
-            await self._idle.pop().aclose()
-
-    @asynccontextmanager
-    async def lent(self) -> AsyncIterator[httpx.AsyncClient]:
-        """A pool for one exchange: the one that was used last, which is the warmest."""
-        pool = self._idle.pop() if self._idle else self._new()
-        try:
-            yield pool
-        finally:
-            if len(self._idle) < self._most:
-                self._idle.append(pool)
-            else:
-                await pool.aclose()
-
-    def _new(self) -> httpx.AsyncClient:
-        return httpx.AsyncClient(
-            limits=httpx.Limits(max_connections=None, keepalive_expiry=KEPT_ALIVE),
-            headers={"User-Agent": "wavespeed-studio"},
-            verify=self._tls,
-            # A proxy of the environment is for the world outside, not for a server on this machine.
-            mounts={f"all://{host}": None for host in ("127.0.0.1", "localhost", "[::1]")},
+        return Answer(
+            response.status_code,
+            retry_after(response.headers.get("Retry-After"), self._now),
+            content,
+            keyed,
+            location,
+            self._auth.redact,
         )
+
+    def _learn_clock(self, headers: Mapping[str, str]) -> None:
+        offset = clock_offset(headers.get("Date"), time.time)
+        if offset is not None and "Age" not in headers:  # Else it comes out of some cache.
+            self.clock_offset = timedelta(seconds=offset)
+
+    def _now(self) -> float:
+        """Unix seconds, by the service's clock."""
+        return time.time() + self.clock_offset.total_seconds()
+
+
+def _service(base_url: str) -> str:
+    try:
+        return str(httpx.URL(address(base_url, "base_url"))).rstrip("/")
+    except (NotUnderstood, *_UNSENDABLE) as error:
+        raise WaveSpeedError("The service's address has to begin with https://.") from error
+
+
+def _url(make: Callable[[], httpx.URL]) -> httpx.URL:
+    """Raises `NotUnderstood` where there is no address to be made."""
+    try:
+        return make()
+    except _UNSENDABLE as error:
+        raise NotUnderstood("url") from error
 
 
 class Bearer(httpx.Auth):
-    """The key, where no `repr`, log line or traceback shows it; spaces, quotes and a leading
-    "Bearer " that came along with it are taken off."""
+    """The key, where no `repr`, log line or traceback shows it, without what is pasted along."""
 
     def __init__(self, api_key: str) -> None:
-        bare = re.sub(r"(?i)^bearer(\s+|$)", "", api_key.strip(" \t\r\n\"'"))
-        self.__key = bare.strip(" \t\r\n\"'")
+        self.__key = keys.clean(api_key) if isinstance(api_key, str) else ""
 
     def check(self) -> None:
         """Raises `BadKey` for what can't be one. Apart, so that no frame of it holds the key."""
-        if not re.fullmatch(r"[\x21-\x7e]+", self.__key):
-            raise BadKey("This is not a WaveSpeed API key.", status=401)
+        if sentence := keys.problem(self.__key):
+            raise BadKey(sentence, status=401)
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         request.headers["Authorization"] = f"Bearer {self.__key}"
         yield request
 
-    def redact(self, content: bytes) -> bytes:
-        """An answer that repeats the key, as error texts do, without it."""
-        return content.replace(self.__key.encode(), b"[key]")
-
-
-def _is_loopback(address: str) -> bool:
-    return ip_address(address.partition("%")[0]).is_loopback
+    def redact(self, text: str) -> str:
+        """A text that is going to be shown and may repeat the key, as error texts do."""
+        return keys.redact(text, self.__key)
 
 
 async def _all(chunks: AsyncIterator[bytes]) -> bytes:

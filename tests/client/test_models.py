@@ -71,8 +71,8 @@ def test_a_bare_prediction_of_a_list_is_read_too() -> None:
         ([True], [True, None]),
         ([], [None, None]),
         (None, [None, None]),
-        ([None, "true"], [None, None]),
-        ([0, 1], [None, None]),
+        ([None, "true"], [None, True]),
+        ([0, 1], [False, True]),
         ([False, False, True], [False, False]),
     ],
 )
@@ -101,9 +101,10 @@ def test_a_duration_that_is_none_is_unknown(milliseconds: object) -> None:
 
 
 def test_base64_outputs_are_decoded_with_and_without_a_prefix() -> None:
-    text = base64.b64encode(b"picture").decode()
+    picture = b"\x89PNG\r\n\x1a\nand so on"
+    text = base64.b64encode(picture).decode()
     prediction = Prediction.from_json(with_data(outputs=[text, f"data:image/png;base64,{text}"]))
-    assert [output.content for output in prediction.outputs] == [b"picture", b"picture"]
+    assert [output.content for output in prediction.outputs] == [picture, picture]
 
 
 @pytest.mark.parametrize(
@@ -136,11 +137,6 @@ def test_an_unknown_status_is_still_running(status: str, terminal: bool) -> None
         (with_data(id=".."), "id"),
         (with_data(id="a?b"), "id"),
         (with_data(status=None), "status"),
-        (with_data(outputs="https://cdn.example/1.png"), "outputs"),
-        (with_data(outputs=[None]), "outputs"),
-        (with_data(outputs=["http://[oops"]), "outputs"),
-        (with_data(outputs=["no*base64"]), "outputs"),
-        (with_data(outputs=["data:image/png;base64,"]), "outputs"),
     ],
 )
 def test_what_breaks_the_contract_is_named(body: object, field: str) -> None:

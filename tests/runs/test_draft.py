@@ -44,23 +44,23 @@ async def test_a_draft_brings_back_what_its_visitor_may_name_and_nothing_else(
         await uploads.record([f"{cache}/kept.png", f"{cache}/gone.png"])
         store.allow([f"{cache}/anothers.png"], "another", datetime.now(UTC))
 
-<<<<<<< HEAD:tests/runs/test_draft.py
-        assert await drafted(filled(draft, cache), "me", uploads) == ([], "", False)
+        assert await drafted(filled(draft, cache), "me", uploads, nowhere) == ([], "", False)
         kept = {"text": "a bowl", "paths": [str(cache / "kept.png")], "each": True}
         told = ([str(cache / "kept.png")], "a bowl", True)
-        assert await drafted(kept, "me", uploads) == told
+        assert await drafted(kept, "me", uploads, nowhere) == told
+        assert (await drafted(kept, "me", uploads, everywhere))[0] == []
         theirs = {"text": "a bowl", "paths": [str(cache / "anothers.png")]}
-        assert (await drafted(theirs, "another", uploads))[0] == theirs["paths"]
-=======
-    assert await drafted(filled(draft, cache), nowhere) == ([], "", False)
-    kept = {"text": "a bowl", "paths": [str(cache / "kept.png")], "each": True}
-    assert await drafted(kept, nowhere) == ([str(cache / "kept.png")], "a bowl", True)
+        assert (await drafted(theirs, "another", uploads, nowhere))[0] == theirs["paths"]
 
 
 def nowhere(path: Path) -> bool:
     """No picture is withheld from this page."""
     return False
->>>>>>> doors:tests/test_draft.py
+
+
+def everywhere(path: Path) -> bool:
+    """Each picture is withheld from this page."""
+    return True
 
 
 def filled(draft: object, cache: Path) -> object:

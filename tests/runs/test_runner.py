@@ -312,7 +312,7 @@ async def test_looking_again_later_finds_it(runner: Runner, sandbox: Sandbox, ed
 async def test_a_result_that_could_not_be_fetched_is_fetched_again_for_nothing(
     runner: Runner, sandbox: Sandbox, edit: Edit
 ) -> None:
-    sandbox.fail("download", status=403)
+    sandbox.fail("download", status=410)
     run = await runner.finished(runner.start(edit, ME).id)
     assert run.state == "failed"
     assert problems.actions(run) == [("again", "Fetch again")]

@@ -148,5 +148,7 @@ def test_two_processes_never_share_a_data_folder(tmp_path: Path) -> None:
             timeout=60,
         )
     assert ended.returncode == 1
-    assert ended.stderr.strip().splitlines()[-1].endswith("used by another process of this page.")
+    said = ended.stderr.strip().splitlines()[-1]
+    assert said.startswith("WAVESPEED_DATA_DIR is used by another process of this page.")
+    assert f"delete {tmp_path / 'studio.lock'} and start again" in said
     assert "Traceback" not in ended.stderr

@@ -58,14 +58,15 @@ def served(
     folder: Path,
     *,
     port: int = 0,
+    host: str = "127.0.0.1",
     python: str | None = None,
     root: Path = ROOT,
     pause: float = 0.1,
     **settings: str,
 ) -> Iterator[App]:
     """Runs the app with its data and Gradio's cache in `folder`, as `app.py` of this or another
-    checkout where a `python` is named; ends it like `kill`. Until it answers it is asked again each
-    `pause` seconds."""
+    checkout where a `python` is named; ends it like `kill`. Until it answers at `host` it is asked
+    again each `pause` seconds."""
     port = port or free_port()
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith("WAVESPEED_")
@@ -88,7 +89,7 @@ def served(
             process = subprocess.Popen(
                 [python, "app.py"], cwd=root, env=environment, stdout=log, stderr=log
             )
-    app = App(f"http://127.0.0.1:{port}", log_file, process)
+    app = App(f"http://{host}:{port}", log_file, process)
     try:
         _wait_for(app, pause)
         yield app

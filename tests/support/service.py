@@ -12,7 +12,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
 from typing import Any
@@ -63,6 +63,7 @@ class Service:
         self.fails = 0  # So many of the next tasks end badly.
         self.failed: set[str] = set()
         self.error = "the picture is too dark"
+        self.clock = 0.0  # Seconds that it is ahead of ours.
         self.under_way = 0  # The most tasks that were under way at once.
         self.breaches: list[str] = []
         self.keys: list[tuple[str, str]] = []
@@ -111,7 +112,8 @@ class Service:
         picture.save(buffer, "PNG")
         output, task_id = f"{uuid.uuid4().hex}.png", uuid.uuid4().hex
         self.files[output] = buffer.getvalue()
-        created_at = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%f}264Z"
+        now = datetime.now(UTC) + timedelta(seconds=self.clock)
+        created_at = f"{now:%Y-%m-%dT%H:%M:%S.%f}264Z"
         self.models[task_id] = self.model
         self.tasks[task_id] = (time.monotonic(), output, created_at)
         ages = [time.monotonic() - began for began, _, _ in self.tasks.values()]
@@ -156,6 +158,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:
         pass
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        return super().date_time_string((timestamp or time.time()) + self.service.clock)
 
     def body(self) -> bytes | None:
         """None where the sender was gone before it had sent all of it."""

@@ -33,7 +33,7 @@ from .decoder import in_thread
 from .errors import NoPicture, Unwritten
 from .inputs import Inputs
 from .log import RUN
-from .lost import CLOCKS, LONGEST_SUBMISSION, fitting
+from .lost import fitting, window
 from .outputs import Files
 from .recipe import read
 from .run import Failed, Found, Held, Lost, Result, Run, Saved, Searching
@@ -116,6 +116,8 @@ class Driver:
         run = self._now(run)
         if run.prediction is not None:
             event.error.prediction_id = run.prediction.id
+            if event.error.spent == "no":
+                event.error.spent = "yes"  # It was accepted, whatever went wrong since.
         await self.tell(run.after(event))
 
     async def tell(self, run: Run) -> None:
@@ -175,7 +177,10 @@ class Driver:
         if run.prediction is None:
             run = await self._search(run, client, lost)
         assert run.prediction is not None
-        await self._drive(run, client, client.watch(run.prediction.id), age(run))
+        began = age(run)
+        accepted = None if run.sent_at is None else began - run.sent_at
+        source = client.watch(run.prediction.id, age=accepted)
+        await self._drive(run, client, source, began)
 
     async def _drive(
         self, run: Run, client: AsyncClient, source: AsyncGenerator[Event], began: float
@@ -242,17 +247,19 @@ class Driver:
         Raises `lost` unless exactly one task can be it and no other run can claim that one.
         """
         sent = run.started_at + timedelta(seconds=run.sent_at or 0.0)
-        window = sent - CLOCKS, sent + LONGEST_SUBMISSION + CLOCKS
         for pause in LOOKS:
             await self.tell(run.after(Searching(age(run), pause, lost)))
             await asyncio.sleep(pause)
+            after, before = window(sent, client.clock_offset)
             found: list[Prediction] = []
             with suppress(WaveSpeedError):  # A list that can't be had proves nothing either way.
                 found = await client.recent(
-                    created_after=window[0], created_before=window[1], model=run.model
+                    created_after=after, created_before=before, model=run.model
                 )
             known = await asyncio.to_thread(self._store.known, [task.id for task in found])
-            candidates = fitting(found, known, window, run.model)
+            # Its answer may have been the first to tell what the service's clock says.
+            fits = window(sent, client.clock_offset)
+            candidates = fitting(found, known, fits, run.model)
             rivals = await asyncio.to_thread(self._store.rivals, run, sent)
             if len(candidates) == 1 and not rivals:
                 run = run.after(Found(age(run), candidates[0]))

@@ -6,6 +6,8 @@ import logging
 import re
 from contextvars import ContextVar
 
+from wavespeed import keys
+
 FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 RUN: ContextVar[str] = ContextVar("run", default="")
 """The id of the run whose task this is; threads that it starts inherit it."""
@@ -23,14 +25,12 @@ class Redact(logging.Formatter):
 
     def __init__(self, secret: str | None) -> None:
         super().__init__(FORMAT)
-        # The key as it is sent, without the quotes and words that are pasted along.
-        self._secret = re.sub(r"(?i)^bearer\s+", "", (secret or "").strip().strip("\"'")).strip()
+        self._secret = keys.clean(secret or "")  # As it is sent.
 
     def format(self, record: logging.LogRecord) -> str:
         run = f" [run {RUN.get()}]" if RUN.get() else ""
         text = _BEARER.sub(r"\1[key]", super().format(record)) + run
-        text = _QUERY.sub("?[query]", text)
-        return text.replace(self._secret, "[key]") if self._secret else text
+        return keys.redact(_QUERY.sub("?[query]", text), self._secret)
 
 
 def begin(level: str, secret: str | None) -> None:

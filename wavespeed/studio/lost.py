@@ -8,9 +8,15 @@ from datetime import datetime, timedelta
 from wavespeed import Prediction
 
 CLOCKS = timedelta(seconds=5)
-"""How far the service's clock may be from ours."""
+"""How far the service's clocks may be from each other, and from what is known of them."""
 LONGEST_SUBMISSION = timedelta(seconds=120)
 """A task is created while its submission is open, which is this long at most (`Pace.sync`)."""
+
+
+def window(sent: datetime, clock_offset: timedelta) -> tuple[datetime, datetime]:
+    """When, by the service's clock, the task was created of a submission that was `sent` by ours;
+    `clock_offset` is how far the service's is ahead."""
+    return sent + clock_offset - CLOCKS, sent + clock_offset + LONGEST_SUBMISSION + CLOCKS
 
 
 def fitting(

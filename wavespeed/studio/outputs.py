@@ -34,7 +34,8 @@ class Files:
         Raises `Unsaved`; then there is no file, not even half of one.
         """
         assert run.prediction is not None
-        nsfw = run.prediction.outputs[event.index].nsfw
+        output = run.prediction.outputs[event.index]
+        nsfw, unclear = output.nsfw, output.nsfw_unclear
         content, checked = _with_recipe(event.content, run, nsfw)
         kind = checked.format
         day = self._folder / "outputs" / run.started_at.strftime("%Y-%m-%d")
@@ -45,8 +46,8 @@ class Files:
             path = _write(content, day, stem, EXTENSIONS[kind])
         except OSError as error:
             raise Unsaved("The result could not be written to the disk.") from error
-        width, height = checked.width, checked.height
-        return Result(path, kind, width, height, len(content), checked.cover, nsfw)
+        size = checked.width, checked.height, len(content)
+        return Result(path, kind, *size, checked.cover, nsfw, nsfw_unclear=unclear)
 
     def tidy(self) -> None:
         """Deletes what a process that was killed left half written."""

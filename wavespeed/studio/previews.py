@@ -9,6 +9,7 @@ at the latest when the server starts again.
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import uuid
 from base64 import b64encode
@@ -151,6 +152,13 @@ def original(path: Path) -> Path | None:
     return _kept(path, "original", lambda: _linked(path))
 
 
+def claim(data_dir: Path) -> None:
+    """From now on the copies lie in a folder of this data folder's own, since several apps may
+    share a cache."""
+    global _name
+    _name = f"studio-{hashlib.sha256(str(data_dir.resolve()).encode()).hexdigest()[:12]}"
+
+
 def begin(created: set[str]) -> None:
     """Deletes the copies of an earlier process; `created` gets to know the new ones, for Gradio's
     cleaning."""
@@ -176,10 +184,11 @@ def drop(paths: Iterable[Path]) -> None:
 
 _copies: dict[Path, dict[str, Path]] = {}
 _created: set[str] = set()
+_name = "studio"
 
 
 def _folder() -> str:
-    return str(Path(get_upload_folder()) / "studio")
+    return str(Path(get_upload_folder()) / _name)
 
 
 def _kept(path: Path, kind: str, make: Callable[[], str]) -> Path | None:

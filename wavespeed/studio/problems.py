@@ -13,14 +13,18 @@ from wavespeed import (
     EditOverdue,
     InactiveKey,
     InvalidEdit,
+    MissingFile,
     ModelNotFound,
     Moderated,
     NoCredit,
+    NoOutputs,
     NotAllowed,
     NotUnderstood,
+    PrivateAddress,
     RateLimited,
     Refused,
     ServiceDown,
+    UnknownTask,
     Unreachable,
     WaveSpeedError,
 )
@@ -70,7 +74,10 @@ def problem(run: Run) -> Problem:
             f"Enter your key again, then press {EDIT if trouble.spent == 'no' else LOOK_AGAIN}."
         )
     elif trouble.spent == "yes" and trouble.prediction_id:
-        advice = _PAID  # Never advise to pay again for what exists.
+        # Never advise to pay again for what exists.
+        advice = _PAID.format(trouble.prediction_id)
+    elif trouble.kind == UnknownTask.__name__ and trouble.prediction_id:
+        advice = f"{advice} Its prediction id is {trouble.prediction_id}."
     if run.edit is None and trouble.kind != QuotaExceeded.__name__:
         advice = _CHECK_ID
     # An empty sentence means that the error's own is made for people.
@@ -118,10 +125,23 @@ _SENTENCES: dict[type[WaveSpeedError], tuple[str, str]] = {
         f"Try again in a few minutes. {KEPT}",
     ),
     Refused: ("", f"Change the edit or try again later. {KEPT}"),
+    UnknownTask: (
+        "WaveSpeed does not know this edit (any more).",
+        "Check again in a minute, which costs nothing; WaveSpeed deletes results after 7 days.",
+    ),
+    MissingFile: (
+        "The file host does not hand the picture out.",
+        "Fetch it again in a few minutes; that costs nothing.",
+    ),
     Unreachable: ("WaveSpeed can't be reached.", f"Check the network, then try again. {KEPT}"),
     NotUnderstood: (
         "WaveSpeed's answer was not understood.",
         "Try again; if it comes back, report the details.",
+    ),
+    NoOutputs: ("", "Check again in a few minutes; that costs nothing."),
+    PrivateAddress: (
+        "",
+        "Check the VPN, proxy or filter of this machine's network, then fetch it again.",
     ),
     Overspent: ("", f"Come back then. {KEPT}"),
     Unpriced: ("", f"Try again in a minute. {KEPT}"),
@@ -138,7 +158,9 @@ _BROKEN = ("Something went wrong in the studio.", "Try again; the log knows more
 
 # What a task that was accepted can end in; the service refunds these.
 _TASKS_END = {kind.__name__ for kind in (EditFailed, Moderated, NoCredit, ServiceDown)}
-_PAID = "It is paid for and stays at WaveSpeed for 7 days: fetching it costs nothing."
+_PAID = (
+    "It is paid for and stays at WaveSpeed for 7 days, as prediction {}: fetching it costs nothing."
+)
 
 
 def _money(run: Run, trouble: Trouble) -> str:
@@ -185,8 +207,8 @@ def actions(run: Run, offer: float | None = PRICE_USD) -> list[tuple[str, str]]:
     if run.error is None or run.prediction is None or run.error.spent == "no":
         # What can't be sent as it is has to be changed first.
         return [] if run.error and run.error.kind == InvalidEdit.__name__ else retry
-    if run.error.kind in _TASKS_END:
-        return retry
+    if run.error.kind in _TASKS_END and run.error.spent == "unknown":
+        return retry  # Trouble while a picture was waited for or fetched is not the task's end.
     return [("again", FETCH_AGAIN if run.prediction.outputs else CHECK_AGAIN)]
 
 

@@ -80,7 +80,8 @@ class Pause:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A picture that was saved and checked by decoding it; `nsfw` None: not checked.
+    """A picture that was saved and checked by decoding it; `nsfw` None: not checked. Where
+    `nsfw_unclear`, the service said something of it that nobody can read, and it counts as flagged.
 
     `cover` is a data URI with a few pixels of it: its colours, and nothing to recognise.
     """
@@ -92,6 +93,7 @@ class Result:
     size_bytes: int
     cover: str
     nsfw: bool | None
+    nsfw_unclear: bool = False
 
     @property
     def name(self) -> str:

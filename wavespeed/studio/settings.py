@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from wavespeed import BASE_URL, MODEL, is_model_id
+from wavespeed import BASE_URL, MODEL, InvalidEnvironment, Proxies, is_model_id
+from wavespeed.connections import check_environment
 
 LEVELS = ("debug", "info", "warning", "error")
 Nsfw = Literal["blur", "hide", "show"]
@@ -64,6 +65,27 @@ class Settings:
     """A name that the page is known to have, whatever a proxy passes on."""
     space: str | None = None
     """The Hugging Face Space that this is, as `owner/name`."""
+    temp_dir: Path | None = None
+    """Gradio's cache, where it is not in the data folder."""
+    proxies: Proxies = field(default_factory=Proxies)
+
+    @property
+    def cache_dir(self) -> Path:
+        """Gradio's cache: uploads, and copies of pictures for the page. In the data folder, which
+        is one process's own; in a shared one each would delete what another serves."""
+        return (self.temp_dir or self.data_dir / "cache").resolve()
+
+    def adjust(self, environment: MutableMapping[str, str]) -> None:
+        """Says the same to Gradio, some of it in spellings that it takes. Before it is imported,
+        since it reads the environment there and then, and dies of a `NO_PROXY` that others take."""
+        variables = self.proxies.variables(self.server_name)
+        for name in variables:
+            environment.pop(name.upper(), None)
+            environment.pop(name, None)
+        environment.update({name: value for name, value in variables.items() if value})
+        environment["GRADIO_TEMP_DIR"] = str(self.cache_dir)
+        # Gradio tries the port there by IPv4 alone; where to serve, it is told when it is launched.
+        environment.pop("GRADIO_SERVER_NAME", None)
 
 
 def from_environment(environment: Mapping[str, str]) -> Settings:
@@ -102,11 +124,14 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         require_visitor_key=require_visitor_key,
         auth=_login("WAVESPEED_AUTH", value("WAVESPEED_AUTH")),
         log=_choice("WAVESPEED_LOG", value("WAVESPEED_LOG", "info").lower(), LEVELS),
-        server_name=value("GRADIO_SERVER_NAME", "0.0.0.0" if space else "127.0.0.1"),
+        # An IPv6 address comes in brackets and without.
+        server_name=value("GRADIO_SERVER_NAME", "0.0.0.0" if space else "127.0.0.1").strip("[]"),
         server_port=_port("GRADIO_SERVER_PORT", value("GRADIO_SERVER_PORT", "7860")),
         hosts=_hosts("WAVESPEED_HOSTS", value("WAVESPEED_HOSTS").lower()),
         public_host=value("SPACE_HOST") or urlsplit(value("GRADIO_ROOT_PATH")).netloc or None,
         space=space or None,
+        temp_dir=Path(value("GRADIO_TEMP_DIR")) if value("GRADIO_TEMP_DIR") else None,
+        proxies=_proxies(environment),
     )
 
 
@@ -158,6 +183,13 @@ def _budget(name: str, text: str, *, is_open: bool) -> float | None:
     if text == "none":
         return None
     return SPACE_BUDGET_USD if is_open and not text else _limit(name, text)
+
+
+def _proxies(environment: Mapping[str, str]) -> Proxies:
+    try:
+        return check_environment(environment)
+    except InvalidEnvironment as error:
+        raise BadSetting(str(error)) from error
 
 
 def _port(name: str, text: str) -> int:

@@ -13,9 +13,12 @@ from typing import assert_never
 from wavespeed import (
     MAX_IMAGES,
     AmbiguousSubmit,
+    MissingFile,
+    NoOutputs,
     NotUnderstood,
     RateLimited,
     ServiceDown,
+    UnknownTask,
     byte_count,
 )
 
@@ -74,6 +77,7 @@ HIDDEN = "This page does not show flagged results."
 HEARD, AGO, SO_FAR = "Last heard of it", "ago", "so far"
 SHOW_ANYWAY, COVER_AGAIN = "Show anyway", "Cover again"
 COVERED = "Flagged by the service as not safe for work"
+COVERED_UNCLEAR = "The service's flag can't be read, so this is covered"
 DOWNLOAD, COPY, DETAILS, COPY_DETAILS = "Download", "Copy", "Details", "Copy details"
 NOTHING_SPENT, NONE_SPENT = "Nothing was spent.", "nothing spent"
 FETCH_FREE = "Fetching a result costs nothing."
@@ -142,8 +146,10 @@ def seconds(value: float) -> str:
     return f"{minutes} min {rest:02d} s"
 
 
-def flag(nsfw: bool | None) -> str:
+def flag(nsfw: bool | None, *, unclear: bool = False) -> str:
     """What the service said of a picture; saying nothing is not the same as safe."""
+    if unclear:
+        return "Flag not readable"
     if nsfw is None:
         return "Not checked"
     return "Flagged" if nsfw else "Not flagged"
@@ -369,15 +375,21 @@ def _usually(seconds_: float | None) -> str:
 def _waiting(trouble: Trouble, *, spent: bool) -> str:
     if trouble.kind == AmbiguousSubmit.__name__:
         return "The answer to the submission was lost. Nothing is sent again; looking for it."
-    if trouble.kind == RateLimited.__name__:
-        what = "The account takes only so many pictures a minute, a new one 2."
-    elif trouble.kind == ServiceDown.__name__:
-        what = "WaveSpeed has trouble at the moment."
-    elif trouble.kind == NotUnderstood.__name__:
-        what = "WaveSpeed's answer made no sense."
-    else:
-        what = "WaveSpeed can't be reached."
+    what = _WAITS_FOR.get(trouble.kind, "WaveSpeed can't be reached.")
     return f"{what} {'The edit goes on there.' if spent else 'Nothing was spent so far.'}"
+
+
+_WAITS_FOR = {
+    kind.__name__: sentence
+    for kind, sentence in {
+        RateLimited: "The account takes only so many pictures a minute, a new one 2.",
+        ServiceDown: "WaveSpeed has trouble at the moment.",
+        NotUnderstood: "WaveSpeed's answer made no sense.",
+        NoOutputs: "WaveSpeed says it is done, but names no picture yet.",
+        UnknownTask: "WaveSpeed does not know the new edit everywhere yet.",
+        MissingFile: "The picture is not at its address yet.",
+    }.items()
+}
 
 
 LOOK_AGAIN = "Look again"

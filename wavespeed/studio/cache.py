@@ -1,0 +1,32 @@
+"""The folder of Gradio's cache, before anything lies in it."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from pathlib import Path
+
+KEPT = 86_400.0
+"""Seconds. Gradio deletes what is older itself, but not what a process that was killed left."""
+
+
+def prepare(folder: Path, *, ours: bool) -> None:
+    """Makes the folder, and makes sure that it can be written; one that is `ours` is freed of what
+    is old. Raises OSError."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with tempfile.TemporaryFile(dir=folder):
+        pass
+    if ours:
+        _delete_old(folder, time.time() - KEPT)
+
+
+def _delete_old(folder: Path, before: float) -> None:
+    """Deepest first, so that folders are empty by their turn."""
+    for path in sorted(folder.rglob("*"), reverse=True):
+        try:
+            if path.is_dir() and not path.is_symlink():
+                path.rmdir()
+            elif path.lstat().st_mtime < before:
+                path.unlink()
+        except OSError:
+            continue  # Not empty, or gone by itself.
