@@ -29,7 +29,12 @@ class Visitor:
     def __init__(self, app: App, visitor_id: str | None = None) -> None:
         self.app = app
         self.id = visitor_id or uuid.uuid4().hex
-        self.http = httpx.Client(base_url=f"{app.url}/gradio_api", trust_env=False, timeout=60)
+        self.http = httpx.Client(
+            base_url=f"{app.url}/gradio_api",
+            trust_env=False,
+            timeout=60,
+            limits=httpx.Limits(max_keepalive_connections=0),  # Nothing is left to be closed.
+        )
         self.config: dict[str, Any] = httpx.get(f"{app.url}/config", trust_env=False).json()
         self.session = uuid.uuid4().hex
 
