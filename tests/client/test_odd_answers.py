@@ -37,6 +37,7 @@ from wavespeed import (
     Prediction,
     RateLimited,
     Refused,
+    ServiceDown,
     Submitted,
     UnknownTask,
     Unreachable,
@@ -545,6 +546,7 @@ async def test_a_lost_submission_is_found_by_a_clock_that_is_off(
         NoOutputs(prediction_id="p9"),
         EditOverdue("No result.", prediction_id="p9", last_error=Unreachable("x", sent=True)),
         RateLimited("x", status=429),
+        ServiceDown("x", status=503),
     ],
     ids=lambda error: type(error).__name__,
 )
