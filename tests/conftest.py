@@ -131,7 +131,7 @@ def service(_service: Service) -> Iterator[Service]:
     assert not _service.breaches
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def app(app_with: AppWith) -> App:
     """The page as `make run` starts it without a key, but that its sandbox is quick."""
     return app_with()

@@ -22,7 +22,9 @@ def is_public(address: str) -> bool:
     if outer.ipv4_mapped is not None:  # The same address in another spelling.
         return is_public(str(outer.ipv4_mapped))
     inner = _carried(outer)
-    return outer.is_global and outer not in _LOCAL_NAT64 and (inner is None or inner.is_global)
+    return (
+        outer.is_global and outer not in _LOCAL_NAT64 and (inner is None or is_public(str(inner)))
+    )
 
 
 def _carried(address: IPv6Address) -> IPv4Address | None:

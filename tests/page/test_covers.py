@@ -182,7 +182,10 @@ def test_before_an_audience_covers_stay_and_money_and_keys_are_away(
 
 def test_a_visitor_can_not_fetch_files_that_the_page_did_not_name(app: App) -> None:
     data = app.log_file.parent / "data"
-    for file in [next(data.rglob("*.png")), data / "studio.db", app.log_file, Path("/etc/passwd")]:
+    result = data / "outputs" / "2026-01-01" / "120000-sepia-1.png"
+    result.parent.mkdir(parents=True, exist_ok=True)
+    result.write_bytes((PHOTOS / "coffee.jpg").read_bytes())
+    for file in [result, data / "studio.db", app.log_file, Path("/etc/passwd")]:
         answer = httpx.get(f"{app.url}/gradio_api/file={file}")
         assert answer.status_code in (403, 404), file
         assert not re.search(r"Traceback|File \"", answer.text)

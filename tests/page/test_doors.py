@@ -230,7 +230,7 @@ def loaded(http: httpx.Client, session: str, visitor: str | None = None) -> Any:
     [load] = [
         one
         for one in config["dependencies"]
-        if "load" in str(one["targets"]) and one["js"] and len(one["outputs"]) == 5
+        if "load" in str(one["targets"]) and one["js"] and len(one["outputs"]) == 6
     ]
     body = {"data": [visitor, None], "fn_index": load["id"], "session_hash": session}
     assert http.post("/gradio_api/queue/join", json=body).status_code == 200

@@ -70,13 +70,14 @@ class Page:
         with (PHOTOS / "coffee.jpg").open("rb") as file:
             path = self._http.post("/gradio_api/upload", files={"files": file}).json()[0]
         picture = {"image": {"path": path, "meta": {"_type": "gradio.FileData"}}}
-        event = self.event("edit", "click", 11)
+        event = self.event("edit", "click", 12)
         options = [False, False, variants, False, "", price]
-        return self.send(event, [[picture], prompt, *options, VISITOR, None, revealed])
+        return self.send(event, [[picture], prompt, *options, VISITOR, None, revealed, ""])
 
     def act(self, do: str, run: str, index: Any) -> str:
         event = self.event("results", "click", 5)
-        return self.send(event, [None, "", 0, VISITOR, None], do=do, run=run, index=index, tip="")
+        about = {"do": do, "run": run, "index": index, "tip": "", "press": ""}
+        return self.send(event, [None, "", 0, VISITOR, None], **about)
 
 
 @pytest.fixture(scope="module")

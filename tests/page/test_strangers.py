@@ -138,7 +138,7 @@ def hostile(request: pytest.FixtureRequest, app: App, victim: Visitor, tmp_path:
     secret = tmp_path / "secret.png"
     Image.new("RGB", (8, 8), "red").save(secret)
     result = next((folder / "data" / "outputs").rglob("*private-words*.png"))
-    copy = next((folder / "cache" / "studio").rglob("*private-words*.png"))
+    copy = next((folder / "cache").rglob("*private-words*.png"))
     return {
         "outside": str(secret),
         "climbing": f"{folder}/cache/x/../../data/{result.relative_to(folder / 'data')}",

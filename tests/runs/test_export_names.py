@@ -25,7 +25,8 @@ def named(edit: dict[str, list[dict[str, str]]]) -> tuple[set[str], set[str]]:
 
 
 def taken_away(runs: list[Run], tmp_path: Path) -> tuple[list[dict], dict[str, bytes]]:
-    archive(runs, tmp_path / "edits.zip", covered=flagged, hidden=hidden)
+    content = b"".join(archive(runs, covered=flagged, hidden=hidden))
+    (tmp_path / "edits.zip").write_bytes(content)
     return packed(tmp_path / "edits.zip")
 
 
