@@ -351,8 +351,9 @@ def life(
     return lifespan
 
 
-def main(settings: Settings) -> None:
-    """Serves the page until it is interrupted."""
+def main(settings: Settings, handover: float = HANDOVER) -> None:
+    """Serves the page until it is interrupted; `handover` is how long it waits for an earlier
+    process to leave the data folder, in seconds."""
     settings.adjust(os.environ)
     log.begin(settings.log, settings.api_key)
     if warning := warning_of_a_space(os.environ):
@@ -384,7 +385,7 @@ def main(settings: Settings) -> None:
             settings.data_dir.mkdir(parents=True, exist_ok=True)
             lock = settings.data_dir.resolve() / "studio.lock"
             # Of an earlier process that is just ending; two at once would send an edit twice.
-            stack.enter_context(FileLock(lock, timeout=HANDOVER))
+            stack.enter_context(FileLock(lock, timeout=handover))
             store = stack.enter_context(closing(Store(settings.data_dir / "studio.db")))
         except Timeout:
             # Some network file systems keep the lock of a process, or a machine, that died.

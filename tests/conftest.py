@@ -20,6 +20,7 @@ from wavespeed import AsyncClient, Edit, Event, Pace
 from wavespeed.sandbox import Sandbox, serve
 
 __all__ = ["PHOTOS"]
+pytest_plugins = ["tests.support.ci"]
 KEY = "ws-secret-key-0123456789"
 
 # How long an example takes says how busy the machine is.
@@ -156,7 +157,9 @@ def patient(**waits: float) -> Pace:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
+    if not (path := chromium.find()):
+        pytest.skip(chromium.MISSING)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium.find(), args=chromium.ARGS)
+        browser = playwright.chromium.launch(executable_path=path, args=chromium.ARGS)
         yield browser
         browser.close()

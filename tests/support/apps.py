@@ -68,16 +68,7 @@ def served(
     checkout where a `python` is named; ends it like `kill`. Until it answers at `host` it is asked
     again each `pause` seconds."""
     port = port or free_port()
-    environment = {
-        name: value for name, value in os.environ.items() if not name.startswith("WAVESPEED_")
-    }
-    environment |= {
-        "GRADIO_SERVER_PORT": str(port),
-        "GRADIO_TEMP_DIR": str(folder / "cache"),
-        "WAVESPEED_DATA_DIR": str(folder / "data"),
-        "WAVESPEED_SANDBOX_SECONDS": "0.1-0.3",
-        **settings,
-    }
+    environment = _environment(folder, port) | settings
     folder.mkdir(exist_ok=True)
     log_file = folder / "app.log"
     process: subprocess.Popen[bytes] | BaseProcess
@@ -98,7 +89,31 @@ def served(
         app.wait()
 
 
-def _run(environment: dict[str, str], log_file: str) -> None:
+def refused(folder: Path, *, handover: float = 0.1, **settings: str) -> str:
+    """What a start says that ends at once; `handover`: how long it waits for another process to
+    leave the data folder. A fork: it has Gradio imported, so it is not for what ends before."""
+    log_file = folder / "app.log"
+    environment = _environment(folder, free_port()) | settings
+    process = _FORKS.Process(target=_run, args=(environment, str(log_file), handover))
+    process.start()
+    process.join(60)
+    process.kill()
+    assert process.exitcode == 1
+    return log_file.read_text(encoding="utf-8")
+
+
+def _environment(folder: Path, port: int) -> dict[str, str]:
+    """This process's, without what would make the app another than the one that is meant."""
+    ours = {name: value for name, value in os.environ.items() if not name.startswith("WAVESPEED_")}
+    return ours | {
+        "GRADIO_SERVER_PORT": str(port),
+        "GRADIO_TEMP_DIR": str(folder / "cache"),
+        "WAVESPEED_DATA_DIR": str(folder / "data"),
+        "WAVESPEED_SANDBOX_SECONDS": "0.1-0.3",
+    }
+
+
+def _run(environment: dict[str, str], log_file: str, *handover: float) -> None:
     log = os.open(log_file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
     os.dup2(log, 1)
     os.dup2(log, 2)
@@ -107,7 +122,7 @@ def _run(environment: dict[str, str], log_file: str) -> None:
     os.environ.update(environment)
     app = importlib.import_module("app")
     with suppress(KeyboardInterrupt):
-        app.main(app.from_environment(os.environ))
+        app.main(app.from_environment(os.environ), *handover)
 
 
 def _wait_for(app: App, pause: float) -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
+from tests.support import apt
+
 ARGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -22,7 +24,11 @@ ARGS = [
     "--use-fake-ui-for-media-stream",
 ]
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-MAC = Path("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome")
+APPLICATIONS = (
+    Path("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"),
+    Path("/Applications/Chromium.app/Contents/MacOS/Chromium"),
+)
+MISSING = "No Chrome or Chromium was found, and none could be installed"
 
 
 def find() -> str | None:
@@ -30,8 +36,9 @@ def find() -> str | None:
     for name in NAMES:
         if path := shutil.which(name):
             return path
-    if MAC.exists():
-        return str(MAC)
+    for application in APPLICATIONS:
+        if application.exists():
+            return str(application)
     with sync_playwright() as playwright:
         own = Path(playwright.chromium.executable_path)
     return str(own) if own.exists() and _runs(own) else None
@@ -45,14 +52,12 @@ def _runs(browser: Path) -> bool:
 def get() -> None:
     """Playwright's download where that works, else Debian's package."""
     fetched = subprocess.run([sys.executable, "-m", "playwright", "install", "chromium"])
-    if fetched.returncode == 0 and find():
-        return
-    sudo = [] if not shutil.which("sudo") else ["sudo"]
-    subprocess.run([*sudo, "apt-get", "update", "-q"], check=True)
-    subprocess.run([*sudo, "apt-get", "install", "-q", "-y", "chromium"], check=True)
+    if fetched.returncode or not find():
+        apt.install("chromium")
 
 
 if __name__ == "__main__":
     if not find():
+        print("Getting a Chromium for the tests in a browser", flush=True)  # noqa: T201
         get()
-    sys.exit(None if find() else "No Chromium was found, and none could be installed.")
+    sys.exit(None if find() else f"{MISSING}: the tests in a browser are skipped.")

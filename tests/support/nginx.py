@@ -13,7 +13,10 @@ from pathlib import Path
 
 import httpx
 
+from tests.support import apt
 from tests.support.apps import ROOT
+
+MISSING = "No nginx was found, and none could be installed"
 
 # All that nginx would write elsewhere goes into a folder of the test, so that anybody may run it.
 AROUND = """
@@ -39,13 +42,6 @@ def find() -> str | None:
     return shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
 
 
-def get() -> None:
-    """Debian's package; it may begin to serve its own page, which is none of our business."""
-    sudo = [] if not shutil.which("sudo") else ["sudo"]
-    subprocess.run([*sudo, "apt-get", "update", "-q"], check=True)
-    subprocess.run([*sudo, "apt-get", "install", "-q", "-y", "nginx-light"], check=True)
-
-
 def recipe(heading: str) -> str:
     """The configuration that stands in the README under a heading."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -59,7 +55,7 @@ def recipe(heading: str) -> str:
 def running(folder: Path, http: str, port: int) -> Iterator[str]:
     """Serves with what belongs into `http { }`; the address. It has to listen on `port`."""
     program = find()
-    assert program, "nginx is missing: python -m tests.support.nginx"
+    assert program, MISSING
     folder.mkdir()
     config = folder / "nginx.conf"
     config.write_text(AROUND.format(folder=folder, http=http))
@@ -82,6 +78,8 @@ def running(folder: Path, http: str, port: int) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    if not find() and shutil.which("apt-get"):
-        get()
-    sys.exit(None if find() else "No nginx was found: install it with your system's packages.")
+    if not find():
+        print("Getting an nginx for the tests behind one", flush=True)  # noqa: T201
+        # It may begin to serve its own page, which is none of our business.
+        apt.install("nginx-light")
+    sys.exit(None if find() else f"{MISSING}: the tests behind one are skipped.")

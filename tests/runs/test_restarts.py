@@ -1,0 +1,148 @@
+"""What a restart takes up again, and what it must not send."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.support.runs import LONG_ENOUGH, ME, restarted, until
+from wavespeed import AsyncClient, Edit, Submitting
+from wavespeed.sandbox import Sandbox
+from wavespeed.studio import problems
+from wavespeed.studio.run import Run
+from wavespeed.studio.runner import Runner
+from wavespeed.studio.store import Store
+
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("quick_looks")]
+
+
+@pytest.mark.parametrize("step", ["prepare", "upload", "queue", "process"])
+async def test_a_restart_in_any_step_ends_in_one_submission_and_the_result(
+    runner: Runner,
+    client: AsyncClient,
+    store: Store,
+    sandbox: Sandbox,
+    edit: Edit,
+    tmp_path: Path,
+    step: str,
+) -> None:
+    sandbox.seconds = LONG_ENOUGH
+    run = runner.start(edit, ME)
+    await until(runner, run, step)
+    await asyncio.sleep(0.01)  # Written down, as it is before anything is sent.
+
+    again = await restarted(runner, client, store, tmp_path)
+    end = await again.finished(run.id)
+
+    assert (end.state, len(end.results)) == ("done", 1)
+    assert len(sandbox.calls("submit")) == 1
+    assert store.get(run.id, ME) == end
+    await again.close()
+
+
+async def test_the_pictures_of_a_run_outlive_their_uploads(
+    runner: Runner, client: AsyncClient, store: Store, edit: Edit, photo: Path, tmp_path: Path
+) -> None:
+    run = runner.start(edit, ME)
+    await until(runner, run, "upload")
+    await asyncio.to_thread(photo.unlink)
+
+    again = await restarted(runner, client, store, tmp_path)
+
+    assert (await again.finished(run.id)).state == "done"
+    await again.close()
+
+
+async def test_an_edit_that_was_not_sent_and_is_long_forgotten_is_not_sent_now(
+    runner: Runner, client: AsyncClient, store: Store, sandbox: Sandbox, edit: Edit, tmp_path: Path
+) -> None:
+    old = Run(id="old", visitor=ME, edit=edit, started_at=datetime.now(UTC) - timedelta(minutes=11))
+    store.save(old)
+
+    again = await restarted(runner, client, store, tmp_path)
+    end = await again.finished("old")
+
+    assert end.state == "failed"
+    assert problems.problem(end).money == "Nothing was spent."
+    assert not sandbox.calls("submit")
+
+
+async def test_a_restart_asks_for_a_visitors_key_and_goes_on_with_it(
+    runner: Runner,
+    client: AsyncClient,
+    visitors_own: AsyncClient,
+    store: Store,
+    sandbox: Sandbox,
+    edit: Edit,
+    tmp_path: Path,
+) -> None:
+    sandbox.seconds = LONG_ENOUGH
+    run = runner.start(edit, ME, visitors_own)
+    await until(runner, run, "process")
+
+    again = await restarted(runner, client, store, tmp_path)
+    asking = await again.finished(run.id)
+    problem = problems.problem(asking)
+    assert "forgot your key" in problem.what
+    assert problem.advice == "Enter your key again, then press Look again."
+    assert problems.actions(asking) == [
+        ("again", "Look again")
+    ]  # It is paid for: never send again.
+    assert not await again.again(run.id, ME)
+    assert await again.again(run.id, ME, visitors_own)
+
+    assert (await again.finished(run.id)).state == "done"
+    assert len(sandbox.calls("submit")) == 1
+    looks = {call.headers["authorization"] for call in sandbox.calls("result")}
+    assert looks == {"Bearer visitors-own-key-0123"}
+    await again.close()
+
+
+async def test_a_restart_before_it_was_sent_says_that_nothing_was_spent(
+    runner: Runner,
+    client: AsyncClient,
+    visitors_own: AsyncClient,
+    store: Store,
+    sandbox: Sandbox,
+    edit: Edit,
+    tmp_path: Path,
+) -> None:
+    sandbox.fail("ticket", delay=1.0)
+    run = runner.start(edit, ME, visitors_own)
+    await until(runner, run, "upload")
+    await asyncio.sleep(0.2)
+
+    again = await restarted(runner, client, store, tmp_path)
+    end = await again.finished(run.id)
+
+    problem = problems.problem(end)
+    assert (end.state, problem.money) == ("failed", "Nothing was spent.")
+    assert problem.advice == "Enter your key again, then press Edit."
+    assert problems.actions(end) == [("resend", "Try again $0.02")]
+    assert not sandbox.calls("submit")
+    await again.close()
+
+
+async def test_what_one_service_was_given_another_never_gets(
+    client: AsyncClient, store: Store, sandbox: Sandbox, edit: Edit, tmp_path: Path
+) -> None:
+    unsent = Run(
+        id="unsent", visitor=ME, edit=edit, started_at=datetime.now(UTC), account="sandbox"
+    )
+    store.save(unsent)
+    paid = replace(unsent, id="paid").after(Submitting(0.1))
+    store.save(replace(paid, account="api.wavespeed.ai"))
+
+    runner = Runner(client, store, tmp_path, service="elsewhere")
+    await runner.take_up()
+
+    end = await runner.finished("unsent")
+    assert (end.state, problems.problem(end).money) == ("failed", "Nothing was spent.")
+    assert not await runner.again("paid", ME)
+    assert [run.id for run in store.unfinished()] == ["paid"]  # For when its key is back.
+    assert not sandbox.calls()
+    await runner.close()

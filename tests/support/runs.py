@@ -1,0 +1,32 @@
+"""Runs as tests of the runner meet them: two visitors, a step to wait for, a new process."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from pathlib import Path
+
+from wavespeed import AsyncClient
+from wavespeed.studio.run import Run
+from wavespeed.studio.runner import Runner
+from wavespeed.studio.store import Store
+
+ME, YOU = "visitor-1", "visitor-2"
+LONG_ENOUGH = (1.0, 1.0)
+"""Seconds of a task that is to be met while it is under way, on a busy machine too."""
+
+
+async def until(runner: Runner, run: Run, step: str) -> Run:
+    """The run once it is in the step."""
+    async with aclosing(runner.watch(run.id)) as runs:
+        async for now in runs:
+            if now.step == step:
+                return now
+    raise AssertionError(f"it ended before {step}")
+
+
+async def restarted(runner: Runner, client: AsyncClient, store: Store, folder: Path) -> Runner:
+    """A new process over the same data folder, as far as the runs can tell."""
+    await runner.close()
+    again = Runner(client, store, folder)
+    await again.take_up()
+    return again
