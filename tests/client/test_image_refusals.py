@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import struct
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from PIL import Image
@@ -117,12 +120,30 @@ def test_a_pipe_or_a_device_is_not_waited_for(folder: Folder):
     assert refusal(Path("/dev/zero")) == "“zero” is no file, or no longer there."
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read all")
-def test_a_file_that_may_not_be_read_is_refused(folder: Folder):
-    path = folder.file(encode(flag(), "JPEG"))
-    path.chmod(0)
+@contextmanager
+def nobody() -> Iterator[None]:
+    """For root, who may read everything, as somebody else."""
+    if os.geteuid():
+        yield
+        return
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
 
-    assert refusal(path) == "“cat.jpg” can't be read."
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="the system has no such rights")
+def test_a_file_that_may_not_be_read_is_refused():
+    with TemporaryDirectory() as folder:  # One that others may look into, unlike pytest's.
+        os.chmod(folder, 0o755)
+        path = Path(folder, "cat.jpg")
+        path.write_bytes(encode(flag(), "JPEG"))
+        assert is_flag(decode(prepare(path).content))
+        path.chmod(0)
+
+        with nobody():
+            assert refusal(path) == "“cat.jpg” can't be read."
 
 
 def test_a_file_of_50_mb_is_read_and_no_byte_more(folder: Folder):

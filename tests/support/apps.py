@@ -96,7 +96,7 @@ def refused(folder: Path, *, handover: float = 0.1, **settings: str) -> str:
     environment = _environment(folder, free_port()) | settings
     process = _FORKS.Process(target=_run, args=(environment, str(log_file), handover))
     process.start()
-    process.join(60)
+    process.join(120)
     process.kill()
     assert process.exitcode == 1
     return log_file.read_text(encoding="utf-8")

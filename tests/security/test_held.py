@@ -81,11 +81,8 @@ class Page:
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
-    with (
-        served(tmp_path_factory.mktemp("held")) as app,
-        httpx.Client(base_url=app.url, trust_env=False, timeout=60) as http,
-    ):
+def page(app: App) -> Iterator[Page]:
+    with httpx.Client(base_url=app.url, trust_env=False, timeout=60) as http:
         yield Page(app, http, "a-page")
 
 
