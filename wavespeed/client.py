@@ -381,7 +381,7 @@ class AsyncClient:
             try:
                 return await once()
             except WaveSpeedError as error:
-                if missing is None and isinstance(error, MissingFile):
+                if missing is None and isinstance(error, MissingFile | UnknownTask):
                     missing = clock()
                 waited = 0.0 if missing is None else clock() - missing
                 seconds = self._pause(error, attempt, clock(), waited=waited, paid=paid)

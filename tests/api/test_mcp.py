@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from base64 import b64decode, b64encode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,9 +16,9 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.types import CallToolResult, ImageContent, TextContent
 from PIL import Image
 
-from tests.conftest import PHOTOS
+from tests.conftest import PHOTOS, AppWith
 from tests.support.apps import App, served
-from tests.support.service import KEY, MODEL, VISITORS_KEY, Service, running
+from tests.support.service import MODEL, VISITORS_KEY, Service
 
 pytestmark = pytest.mark.anyio
 PICTURE = "data:image/jpeg;base64," + b64encode((PHOTOS / "coffee.jpg").read_bytes()).decode()
@@ -120,18 +119,14 @@ async def test_what_can_not_be_done_is_an_error_that_says_what_it_cost(
 
 
 async def test_a_models_own_key_goes_into_a_header_and_addresses_to_the_service(
-    tmp_path: Path,
+    app_with: AppWith, service: Service
 ) -> None:
-    service = Service(seconds=0.2)
-    with running(service) as url:
-        settings = {"WAVESPEED_API_KEY": KEY, "WAVESPEED_BASE_URL": url}
-        with served(tmp_path, python=sys.executable, **settings) as app:
-            async with model(app, **{"X-WaveSpeed-Key": VISITORS_KEY}) as session:
-                # Another page of Gradio's has such addresses, too.
-                address = "https://example.com/gradio_api/file=/tmp/gradio/cup.jpg"
-                result = await session.call_tool(
-                    "edit_picture", {"images": [PICTURE, address], "prompt": "grey"}
-                )
+    async with model(app_with(service), **{"X-WaveSpeed-Key": VISITORS_KEY}) as session:
+        # Another page of Gradio's has such addresses, too.
+        address = "https://example.com/gradio_api/file=/tmp/gradio/cup.jpg"
+        result = await session.call_tool(
+            "edit_picture", {"images": [PICTURE, address], "prompt": "grey"}
+        )
     assert not result.isError, said(result)
     assert [key for path, key in service.keys if path == MODEL] == [VISITORS_KEY]
     assert service.submissions[0]["images"][1] == address

@@ -250,6 +250,7 @@ def in_node(app: App, endpoint: str, prompt: str, *key: str) -> tuple[int, list[
     return done.returncode, [json.loads(line) for line in done.stdout.splitlines()]
 
 
+@pytest.mark.slow
 def test_node_gets_the_files_and_the_details(app: App) -> None:
     code, [answer] = in_node(app, "/edit", "make it black and white")
     assert code == 0
@@ -258,6 +259,7 @@ def test_node_gets_the_files_and_the_details(app: App) -> None:
     assert details["outputs"][0]["nsfw"] is False
 
 
+@pytest.mark.slow
 def test_node_hears_the_stream_while_it_happens(app: App) -> None:
     code, events = in_node(app, "/edit_stream", "sepia")
     assert code == 0
@@ -269,12 +271,14 @@ def test_node_hears_the_stream_while_it_happens(app: App) -> None:
     assert events[-1]["at"] - events[0]["at"] > 200
 
 
+@pytest.mark.slow
 def test_node_reads_what_went_wrong(app: App) -> None:
     code, events = in_node(app, "/edit", "x [[fail]]")
     assert code == 1
     assert "refunds failed runs" in events[-1]["error"]
 
 
+@pytest.mark.slow
 def test_nodes_own_key_pays_its_own_price(tmp_path: Path) -> None:
     service = Service(seconds=0.2)
     service.price = 0.035

@@ -204,6 +204,7 @@ def test_a_file_that_takes_more_memory_than_it_claims_is_stopped(
     assert quick.run(prepare, good).content == good.read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not HAS_PROC, reason="what processes take is read from /proc")
 def test_eight_huge_pictures_at_once_stay_below_the_limit(tmp_path: Path) -> None:
     # A quarter of what is set for the program in all, to be quick: two fit, eight would not.

@@ -156,6 +156,7 @@ def test_a_file_of_50_mb_is_read_and_no_byte_more(folder: Folder):
     assert refusal(path) == "“cat.jpg” is larger than 50 MB."
 
 
+@pytest.mark.slow
 def test_a_hundred_megapixels_are_opened(folder: Folder):
     assert MAX_PIXELS == 10_000**2
 

@@ -126,6 +126,7 @@ def test_half_of_a_phones_photo_is_large_enough(
     assert is_flag(decode(image.content))
 
 
+@pytest.mark.slow
 def test_the_worst_picture_is_still_small_enough_for_the_service(folder: Folder):
     noise = Image.frombytes("RGBA", (MAX_EDGE, MAX_EDGE), os.urandom(4 * MAX_EDGE**2))
 

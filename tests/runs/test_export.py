@@ -381,6 +381,7 @@ def test_a_sheet_loads_nothing(photo: Path, tmp_path: Path) -> None:
     assert "default-src 'none'" in sheet
 
 
+@pytest.mark.slow
 def test_thirty_edits_of_the_worst_pictures_fit_into_a_mail(tmp_path: Path) -> None:
     worst = tmp_path / "noise.png"
     worst.write_bytes(noise((640, 640)))

@@ -208,6 +208,7 @@ def processor_seconds(path: Path) -> float:
     return time.process_time() - begin
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", HOSTILE)
 def test_a_hostile_file_of_twice_the_size_takes_twice_the_time(tmp_path: Path, kind: str) -> None:
     one, two = tmp_path / "one", tmp_path / "two"

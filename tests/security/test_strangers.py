@@ -236,7 +236,7 @@ def test_a_result_is_an_input_of_its_own_visitor(app: App, victim: Visitor) -> N
 
 
 def test_names_of_results_can_not_be_guessed_and_are_not_told(app: App, victim: Visitor) -> None:
-    results = list((app.log_file.parent / "data" / "outputs").rglob("*.png"))
+    results = list((app.log_file.parent / "data" / "outputs").rglob("*private-words*.png"))
     assert results
     for result in results:
         digits = result.stem.rsplit("-", 1)[1]
