@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sqlite3
 import uuid
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -104,12 +103,6 @@ class Visitor:
 def gallery(path: str, *, meta: bool) -> list[dict[str, Any]]:
     image: dict[str, Any] = {"path": path, "url": "", "orig_name": "picture.png"}
     return [{"image": image | ({"meta": {"_type": "gradio.FileData"}} if meta else {})}]
-
-
-@pytest.fixture(scope="module")
-def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
-    with served(tmp_path_factory.mktemp("strangers")) as app:
-        yield app
 
 
 @pytest.fixture(scope="module")
