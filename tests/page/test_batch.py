@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,10 +12,10 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
-from tests.conftest import PHOTOS
+from tests.conftest import PHOTOS, AppWith
 from tests.support.apps import App, free_port, served
-from tests.support.service import KEY, Service, running
-from tests.support.visits import drop, visit
+from tests.support.service import Service
+from tests.support.visits import drop, visit, wait_for_pictures
 from wavespeed import Edit
 from wavespeed.studio import words
 from wavespeed.studio.batch import newest, progress
@@ -24,25 +23,10 @@ from wavespeed.studio.export import archive
 from wavespeed.studio.run import Result, Run, State
 
 
-@pytest.fixture(scope="module")
-def service() -> Iterator[tuple[Service, str]]:
-    service = Service(seconds=1.2)
-    with running(service) as url:
-        yield service, url
-    assert not service.breaches
-
-
-@pytest.fixture(scope="module")
-def app(service: tuple[Service, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
-    settings = {"WAVESPEED_API_KEY": KEY, "WAVESPEED_BASE_URL": service[1]}
-    with served(tmp_path_factory.mktemp("app"), **settings) as app:
-        yield app
-
-
 @pytest.fixture
-def page(app: App, browser: Browser) -> Iterator[Page]:
-    with visit(browser, app.url) as page:
-        yield page
+def app(app_with: AppWith, service: Service) -> App:
+    """With its owner's key, over the strict service."""
+    return app_with(service)
 
 
 def pictures(folder: Path, count: int) -> list[Path]:
@@ -70,30 +54,31 @@ def is_done(page: Page, count: int) -> None:
 
 
 def test_each_picture_becomes_an_edit_of_its_own(
-    service: tuple[Service, str], page: Page, tmp_path: Path
+    service: Service, page: Page, tmp_path: Path
 ) -> None:
-    before = len(service[0].submissions)
-    ask_each(page, "grey", *pictures(tmp_path, 6))
+    service.may_end = 0
+    ask_each(page, "grey", *pictures(tmp_path, 4))
     bar = page.get_by_role("progressbar")
-    expect(bar).to_have_attribute("aria-valuemax", "6")
-    expect(page.locator("#status")).to_contain_text("2 running, 4 waiting")
+    expect(bar).to_have_attribute("aria-valuemax", "4")
+    expect(page.locator("#status")).to_contain_text("2 running, 2 waiting")
+    service.may_end = 1  # Results come one by one.
+    expect(page.locator("#results [data-testid=tile-done]")).to_have_count(1)
+    expect(page.locator("#results [data-testid=tile-running]")).to_have_count(2)
     expect(page.locator("#status")).to_contain_text("left")
-    # Results come one by one.
-    expect(page.locator("#results [data-testid=tile-done]")).to_have_count(2)
-    expect(page.locator("#results [data-testid=tile-running]").first).to_be_visible()
-    is_done(page, 6)
+    service.may_end = 4
+    is_done(page, 4)
 
-    sent = service[0].submissions[before:]
-    assert len(sent) == 6
+    sent = service.submissions
+    assert len(sent) == 4
     assert all(len(edit["images"]) == 1 and edit["prompt"] == "grey" for edit in sent)
-    assert len({edit["images"][0] for edit in sent}) == 6
-    assert service[0].under_way <= 2
+    assert len({edit["images"][0] for edit in sent}) == 4
+    assert service.under_way == 2
 
     with page.expect_download() as download:
         page.get_by_role("button", name="Download all").click()
     download.value.save_as(file := tmp_path / "all.zip")
     with ZipFile(file) as pack:
-        names = {f"shoe-{number}.png" for number in range(1, 7)}
+        names = {f"shoe-{number}.png" for number in range(1, 5)}
         assert set(pack.namelist()) == names | {"manifest.json"}
         told = json.loads(pack.read("manifest.json"))["edits"]
         by_name = {edit["inputs"][0]: edit["results"][0]["file"] for edit in told}
@@ -101,61 +86,59 @@ def test_each_picture_becomes_an_edit_of_its_own(
 
     page.locator("#results").get_by_role("button", name="Open: shoe 3.png").click()
     expect(page.locator("#results [data-testid=before]")).to_have_count(1)
-    page.get_by_role("button", name="All 6 of these").click()
-    is_done(page, 6)
+    page.get_by_role("button", name="All 4 of these").click()
+    is_done(page, 4)
 
 
 def test_that_it_began_is_seen_at_once_however_long_its_pictures_take_to_draw(
-    browser: Browser, tmp_path: Path
+    service: Service, page: Page, tmp_path: Path
 ) -> None:
-    large = [tmp_path / f"large {number}.heic" for number in range(8)]
+    large = [tmp_path / f"large {number}.heic" for number in range(4)]
     for number, file in enumerate(large):
         noise = Image.effect_noise((2400, 1800), 90 + number).convert("RGB")
         noise.save(file, quality=60)
-    service = Service(seconds=60.0)
-    with running(service) as url:
-        settings = {"WAVESPEED_API_KEY": KEY, "WAVESPEED_BASE_URL": url}
-        with served(tmp_path / "app", **settings) as app, visit(browser, app.url) as page:
-            ask_each(page, "grey", *large)
-            page.evaluate(
-                """() => new Promise((drawn) => {
-                    const look = () => {
-                        const said = document.querySelector("#status").innerText;
-                        if (said.includes("0 of 8 done"))
-                            drawn(window.early = document.querySelectorAll("#results [data-testid^=tile-] img").length);
-                        else requestAnimationFrame(look);
-                    };
-                    look();
-                })"""  # noqa: E501 - JavaScript
-            )
-            assert page.evaluate("window.early") < 8
-            expect(page.get_by_role("button", name="Pause")).to_be_visible()
-            expect(page.locator("#results [data-testid^=tile-] img")).to_have_count(8)
-            expect(page.locator("#status")).to_contain_text("0 of 8 done, 2 running, 6 waiting.")
+    service.may_end = 0
+    ask_each(page, "grey", *large)
+    page.evaluate(
+        """() => new Promise((drawn) => {
+            const look = () => {
+                const said = document.querySelector("#status").innerText;
+                if (said.includes("0 of 4 done"))
+                    drawn(window.early = document.querySelectorAll("#results [data-testid^=tile-] img").length);
+                else requestAnimationFrame(look);
+            };
+            look();
+        })"""  # noqa: E501 - JavaScript
+    )
+    assert page.evaluate("window.early") < 4
+    expect(page.get_by_role("button", name="Pause")).to_be_visible()
+    expect(page.locator("#results [data-testid^=tile-] img")).to_have_count(4)
+    expect(page.locator("#status")).to_contain_text("0 of 4 done, 2 running, 2 waiting.")
+    page.get_by_role("button", name="Pause").click()  # Nothing of it goes on beside other tests.
+    expect(page.locator("#status")).to_contain_text("2 paused.")
 
 
-def test_a_batch_is_paused_and_goes_on(
-    service: tuple[Service, str], page: Page, tmp_path: Path
-) -> None:
-    before = len(service[0].submissions)
-    ask_each(page, "calm", *pictures(tmp_path, 5))
-    expect(page.locator("#status")).to_contain_text("2 running, 3 waiting")
+def test_a_batch_is_paused_and_goes_on(service: Service, page: Page, tmp_path: Path) -> None:
+    service.may_end = 0
+    ask_each(page, "calm", *pictures(tmp_path, 4))
+    expect(page.locator("#status")).to_contain_text("2 running, 2 waiting")
     page.get_by_role("button", name="Pause").click()
-    expect(page.locator("#status")).to_contain_text("2 of 5 done, 3 paused.")
-    expect(page.locator("#results [data-testid=tile-stopped] img")).to_have_count(3)
-    assert len(service[0].submissions) - before == 2
+    expect(page.locator("#results [data-testid=tile-stopped] img")).to_have_count(2)
+    service.may_end = 4
+    expect(page.locator("#status")).to_contain_text("2 of 4 done, 2 paused.")
+    assert len(service.submissions) == 2
 
     page.reload()  # Neither coming back nor time goes on with it: a person does.
-    expect(page.locator("#status")).to_contain_text("2 of 5 done, 3 paused.")
-    page.get_by_role("button", name="Go on with the other 3  $0.06").dblclick()
-    is_done(page, 5)
-    assert len(service[0].submissions) - before == 5
+    expect(page.locator("#status")).to_contain_text("2 of 4 done, 2 paused.")
+    page.get_by_role("button", name="Go on with the other 2  $0.04").dblclick()
+    is_done(page, 4)
+    assert len(service.submissions) == 4
 
 
 def test_what_failed_is_tried_again_with_one_click(
-    service: tuple[Service, str], page: Page, tmp_path: Path
+    service: Service, page: Page, tmp_path: Path
 ) -> None:
-    before, service[0].fails = len(service[0].submissions), 2
+    service.fails = 2
     (tmp_path / "broken.png").write_bytes(b"no picture")
     ask_each(page, "night", *pictures(tmp_path, 3), tmp_path / "broken.png")
     expect(page.locator("#status")).to_contain_text("1 of 4 done, 3 failed.")
@@ -168,27 +151,29 @@ def test_what_failed_is_tried_again_with_one_click(
 
     page.get_by_role("button", name="Try the 2 that failed again  $0.04").dblclick()
     expect(page.locator("#status")).to_contain_text("3 of 4 done, 1 failed.")
-    assert len(service[0].submissions) - before == 5
+    assert len(service.submissions) == 5
     # What can't be sent as it is has to be changed first.
     expect(page.get_by_role("button", name="Try")).to_have_count(0)
 
 
 def test_kill_9_in_the_middle_of_a_batch_loses_nothing_and_sends_nothing_twice(
-    browser: Browser, tmp_path: Path
+    service: Service, browser: Browser, tmp_path: Path
 ) -> None:
-    service, port = Service(seconds=1.5), free_port()
-    with running(service) as url:
-        settings = {"WAVESPEED_API_KEY": KEY, "WAVESPEED_BASE_URL": url}
-        with served(tmp_path, port=port, **settings) as app, visit(browser, app.url) as page:
-            ask_each(page, "grey", *pictures(tmp_path, 6))
-            expect(page.locator("#results [data-testid=tile-done]")).to_have_count(2)
-            app.kill()
-            with served(tmp_path, port=port, **settings):
-                # Gradio loads the page again as soon as it reaches the server.
-                is_done(page, 6)
-    assert len(service.submissions) == 6
+    port, service.may_end = free_port(), 1
+    with (
+        served(tmp_path, port=port, **service.settings()) as app,
+        visit(browser, app.url) as page,
+    ):
+        ask_each(page, "grey", *pictures(tmp_path, 4))
+        expect(page.locator("#results [data-testid=tile-done]")).to_have_count(1)
+        expect(page.locator("#results [data-testid=tile-running]")).to_have_count(2)
+        app.kill()
+        service.may_end = 4
+        with served(tmp_path, port=port, **service.settings()):
+            # Gradio loads the page again as soon as it reaches the server.
+            is_done(page, 4)
+    assert len(service.submissions) == 4
     assert service.under_way <= 2  # The restart, too, knows what is there already.
-    assert not service.breaches
 
 
 def test_fifty_pictures_are_the_most(page: Page, tmp_path: Path) -> None:
@@ -202,19 +187,18 @@ def test_fifty_pictures_are_the_most(page: Page, tmp_path: Path) -> None:
     expect(page.locator("#edit")).to_have_text("Edit 50 pictures  $1.00")
 
 
-def test_what_was_flagged_stays_covered_in_a_batch(browser: Browser, tmp_path: Path) -> None:
-    service = Service(seconds=0.5, nsfw=True)
-    with running(service) as url:
-        settings = {"WAVESPEED_API_KEY": KEY, "WAVESPEED_BASE_URL": url}
-        with served(tmp_path, **settings) as app, visit(browser, app.url) as page:
-            files: list[str] = []
-            page.on("response", lambda response: files.append(response.url))
-            ask_each(page, "grey", *pictures(tmp_path, 3))
-            expect(page.locator("#results [data-testid=tile-covered]")).to_have_count(3)
-            page.get_by_role("button", name="Download all").click()
-            expect(page.locator("#results a[download]")).to_be_visible()
-            page.wait_for_timeout(500)
-            assert not [url for url in files if "grey" in url.rsplit("/", 1)[1]]
+def test_what_was_flagged_stays_covered_in_a_batch(
+    service: Service, page: Page, tmp_path: Path
+) -> None:
+    service.nsfw = True
+    files: list[str] = []
+    page.on("response", lambda response: files.append(response.url))
+    ask_each(page, "grey", *pictures(tmp_path, 2))
+    expect(page.locator("#results [data-testid=tile-covered]")).to_have_count(2)
+    page.get_by_role("button", name="Download all").click()
+    expect(page.locator("#results a[download]")).to_be_visible()
+    wait_for_pictures(page)
+    assert not [url for url in files if "grey" in url.rsplit("/", 1)[1]]
 
 
 def run(number: int, state: State = "running", **known: object) -> Run:

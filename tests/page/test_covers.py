@@ -15,10 +15,19 @@ from gradio_client import Client, handle_file
 from PIL import Image
 from playwright.sync_api import Browser, Page, Route, expect
 
-from tests.conftest import PHOTOS
-from tests.support.apps import App, served
-from tests.support.service import KEY, Service, running
-from tests.support.visits import ask, drop, listening, streamed, tab, visit
+from tests.conftest import PHOTOS, AppWith
+from tests.support.apps import App
+from tests.support.service import Service
+from tests.support.visits import (
+    answered,
+    ask,
+    drop,
+    listening,
+    streamed,
+    tab,
+    visit,
+    wait_for_pictures,
+)
 
 
 def originals(app: App) -> set[bytes]:
@@ -40,7 +49,7 @@ def everything_received(page: Page) -> Iterator[list[bytes]]:
 
     page.route("**/file=**", pass_on)
     yield bodies
-    page.wait_for_timeout(300)
+    wait_for_pictures(page)
     page.unroute("**/file=**")
     for source in page.locator("#results img, #history img, #strip img").all():
         data = source.get_attribute("src") or ""
@@ -55,134 +64,122 @@ def flagged(page: Page, prompt: str = "warm [[nsfw]]") -> None:
 
 
 def test_no_byte_of_a_flagged_picture_reaches_the_browser_before_it_is_asked_for(
-    app: App, browser: Browser
+    app: App, page: Page
 ) -> None:
-    with visit(browser, app.url) as page:
-        with everything_received(page) as received:
-            flagged(page)
-            page.reload()
-            expect(page.locator("#results [data-testid=cover]")).to_be_visible()
-            page.locator("#history [data-do=open]").click()
-            expect(page.locator("#results [data-testid=cover]")).to_be_visible()
-        secrets = originals(app)
-        assert secrets
-        assert not [body for body in received for secret in secrets if secret in body]
-        assert not [body for body in received if body[:4] == b"\x89PNG" and len(body) > 5000]
-        expect(page.get_by_role("link", name="Download")).to_have_count(0)
-        expect(page.get_by_role("button", name="Use as input")).to_have_count(0)
-        expect(page.get_by_role("slider")).to_have_count(0)
-        expect(page.get_by_role("button", name="Full screen")).to_have_count(0)
-
-        page.get_by_role("button", name="Show anyway").click()
-        expect(page.locator("#results [data-testid=result]")).to_be_visible()
-        with page.expect_download() as download:
-            page.get_by_role("link", name="Download").click()
-        assert download.value.path().read_bytes()[2000:2200] in secrets
-        expect(
-            page.locator("#history [data-testid=cover]")
-        ).to_be_visible()  # That one stays covered.
-
-        page.get_by_role("button", name="Cover again").click()
+    with everything_received(page) as received:
+        flagged(page)
+        page.reload()
         expect(page.locator("#results [data-testid=cover]")).to_be_visible()
-        expect(page.locator("#results [data-testid=result]")).to_have_count(0)
+        page.get_by_role("button", name="Open: ").click()
+        expect(page.locator("#results [data-testid=cover]")).to_be_visible()
+    secrets = originals(app)
+    assert secrets
+    assert not [body for body in received for secret in secrets if secret in body]
+    assert not [body for body in received if body[:4] == b"\x89PNG" and len(body) > 5000]
+    expect(page.get_by_role("link", name="Download")).to_have_count(0)
+    expect(page.get_by_role("button", name="Use as input")).to_have_count(0)
+    expect(page.get_by_role("slider")).to_have_count(0)
+    expect(page.get_by_role("button", name="Full screen")).to_have_count(0)
+
+    page.get_by_role("button", name="Show anyway").click()
+    expect(page.locator("#results [data-testid=result]")).to_be_visible()
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download").click()
+    assert download.value.path().read_bytes()[2000:2200] in secrets
+    expect(page.locator("#history [data-testid=cover]")).to_be_visible()  # That one stays covered.
+
+    page.get_by_role("button", name="Cover again").click()
+    expect(page.locator("#results [data-testid=cover]")).to_be_visible()
+    expect(page.locator("#results [data-testid=result]")).to_have_count(0)
 
 
-def test_what_goes_on_from_a_flagged_picture_keeps_it_covered(app: App, browser: Browser) -> None:
-    with visit(browser, app.url) as page:
-        flagged(page, "sepia [[nsfw]]")
-        page.get_by_role("button", name="Show anyway").click()
-        page.locator("#results").get_by_role("button", name="Use as input").click()
+def test_what_goes_on_from_a_flagged_picture_keeps_it_covered(app: App, page: Page) -> None:
+    flagged(page, "sepia [[nsfw]]")
+    page.get_by_role("button", name="Show anyway").click()
+    page.locator("#results").get_by_role("button", name="Use as input").click()
+    expect(page.locator("#strip [data-testid=cover]")).to_be_visible()
+    page.locator("#prompt textarea").fill("invert")
+    page.locator("#edit").click()
+    expect(page.locator("#results [data-testid=result]")).to_have_attribute("alt", "Result: invert")
+    with everything_received(page) as received:
+        page.reload()
         expect(page.locator("#strip [data-testid=cover]")).to_be_visible()
-        page.locator("#prompt textarea").fill("invert")
-        page.locator("#edit").click()
-        expect(page.locator("#results [data-testid=result]")).to_have_attribute(
-            "alt", "Result: invert"
-        )
-        with everything_received(page) as received:
-            page.reload()
-            expect(page.locator("#strip [data-testid=cover]")).to_be_visible()
-            expect(page.locator("[data-testid=versions] [data-testid=cover]")).to_be_visible()
-            expect(page.get_by_role("slider")).to_have_count(0)
-        data = app.log_file.parent / "data"
-        secret = next(data.rglob("*sepia-nsfw*.png")).read_bytes()[2000:2200]
-        assert not [body for body in received if secret in body]
+        expect(page.locator("[data-testid=versions] [data-testid=cover]")).to_be_visible()
+        expect(page.get_by_role("slider")).to_have_count(0)
+    data = app.log_file.parent / "data"
+    secret = next(data.rglob("*sepia-nsfw*.png")).read_bytes()[2000:2200]
+    assert not [body for body in received if secret in body]
 
 
 def test_a_picture_that_was_not_checked_is_told_as_not_checked(
-    browser: Browser, tmp_path: Path
+    app_with: AppWith, service: Service, browser: Browser
 ) -> None:
-    with running(Service(seconds=0.3, nsfw=None)) as url:
-        settings = {"WAVESPEED_API_KEY": KEY, "WAVESPEED_BASE_URL": url}
-        with served(tmp_path, **settings) as app, visit(browser, app.url) as page:
-            ask(page, "make it grey")
-            expect(page.locator("#results")).to_contain_text("Not checked")
-            expect(page.locator("#results [data-testid=flag-unknown]")).to_be_visible()
+    service.nsfw = None
+    with visit(browser, app_with(service).url) as page:
+        ask(page, "make it grey")
+        expect(page.locator("#results")).to_contain_text("Not checked")
+        expect(page.locator("#results [data-testid=flag-unknown]")).to_be_visible()
 
 
-@pytest.mark.parametrize(("mode", "shown", "offered"), [("hide", 0, 0), ("show", 1, 0)])
+@pytest.mark.parametrize(("mode", "shown"), [("hide", 0), ("show", 1)])
 def test_the_owner_decides_what_becomes_of_flagged_pictures(
-    browser: Browser, tmp_path: Path, mode: str, shown: int, offered: int
+    app_with: AppWith, service: Service, browser: Browser, tmp_path: Path, mode: str, shown: int
 ) -> None:
-    with served(tmp_path, WAVESPEED_NSFW=mode) as app, visit(browser, app.url) as page:
-        ask(page, "warm [[nsfw]]")
+    service.nsfw = True
+    app = app_with(service, WAVESPEED_NSFW=mode)
+    with visit(browser, app.url) as page:
+        ask(page, "warm")
         expect(page.locator("#results [data-testid=flag-bad]")).to_have_text("Flagged")
         expect(page.locator("#results [data-testid=result]")).to_have_count(shown)
-        expect(page.get_by_role("button", name="Show anyway")).to_have_count(offered)
+        expect(page.get_by_role("button", name="Show anyway")).to_have_count(0)
         if mode == "hide":
             expect(page.locator("#results")).to_contain_text("does not show flagged results")
             expect(page.get_by_role("link", name="Download")).to_have_count(0)
-        client = Client(app.url, download_files=tmp_path, verbose=False, analytics_enabled=False)
-        files, details = client.predict(
-            images=[handle_file(str(PHOTOS / "coffee.jpg"))],
-            prompt="warm [[nsfw]]",
-            api_name="/edit",
+    client = Client(app.url, download_files=tmp_path, verbose=False, analytics_enabled=False)
+    files, details = client.predict(
+        images=[handle_file(str(PHOTOS / "coffee.jpg"))], prompt="warm", api_name="/edit"
+    )
+    assert len(files) == 1
+    assert details["outputs"][0]["nsfw"] is True
+
+
+def test_before_an_audience_covers_stay_and_money_and_keys_are_away(app: App, page: Page) -> None:
+    ask(page, "sepia")
+    expect(page.locator("#results [data-testid=result]")).to_be_visible()
+    flagged_again = page.locator("#prompt textarea")
+    flagged_again.fill("warm [[nsfw]]")
+    page.locator("#edit").click()
+    expect(page.locator("#results [data-testid=cover]")).to_be_visible()
+    expect(page.locator("#history li")).to_have_count(2)
+    with tab(page.context, f"{app.url}/?show=1") as stage:
+        expect(stage.locator("#results [data-testid=cover]")).to_be_visible()
+        expect(stage.get_by_role("button", name="Show anyway")).to_have_count(0)
+        for hidden in ("#tally", "#key", "#keys"):
+            expect(stage.locator(hidden)).to_be_hidden()
+        for money in stage.locator("[data-testid=cost]").all():
+            expect(money).to_be_hidden()
+        assert not [line for line in stage.locator("body").inner_text().splitlines() if "$" in line]
+        # Not even for one who asks the server past the page.
+        with answered(stage):
+            stage.locator("#results [data-testid=uncover]").dispatch_event("click")
+        expect(stage.locator("#results [data-testid=cover]")).to_be_visible()
+
+        stage.locator("h1").click()
+        stage.keyboard.press("ArrowRight")
+        expect(stage.locator("#results [data-testid=result]")).to_have_attribute(
+            "alt", "Result: sepia"
         )
-        assert len(files) == 1
-        assert details["outputs"][0]["nsfw"] is True
-
-
-def test_before_an_audience_covers_stay_and_money_and_keys_are_away(
-    app: App, browser: Browser
-) -> None:
-    with visit(browser, app.url) as page:
-        ask(page, "sepia")
-        expect(page.locator("#results [data-testid=result]")).to_be_visible()
-        flagged_again = page.locator("#prompt textarea")
-        flagged_again.fill("warm [[nsfw]]")
-        page.locator("#edit").click()
-        expect(page.locator("#results [data-testid=cover]")).to_be_visible()
-        expect(page.locator("#history li")).to_have_count(2)
-        with tab(page.context, f"{app.url}/?show=1") as stage:
-            expect(stage.locator("#results [data-testid=cover]")).to_be_visible()
-            expect(stage.get_by_role("button", name="Show anyway")).to_have_count(0)
-            for hidden in ("#tally", "#key", "#keys"):
-                expect(stage.locator(hidden)).to_be_hidden()
-            for money in stage.locator("[data-testid=cost]").all():
-                expect(money).to_be_hidden()
-            assert not [
-                line for line in stage.locator("body").inner_text().splitlines() if "$" in line
-            ]
-            # Not even for one who asks the server past the page.
-            stage.evaluate("document.querySelector('#results [data-testid=uncover]').click()")
-            stage.wait_for_timeout(500)
-            expect(stage.locator("#results [data-testid=cover]")).to_be_visible()
-
-            stage.locator("h1").click()
-            stage.keyboard.press("ArrowRight")
-            expect(stage.locator("#results [data-testid=result]")).to_have_attribute(
-                "alt", "Result: sepia"
-            )
-            handle = stage.get_by_role("slider", name="Compare with the picture before")
-            handle.press("ArrowRight")  # Compares, and does not turn over.
-            expect(handle).to_have_attribute("aria-valuenow", "5")
-            stage.locator("h1").click()
-            stage.keyboard.press("ArrowLeft")
-            expect(stage.locator("#results [data-testid=cover]")).to_be_visible()
+        handle = stage.get_by_role("slider", name="Compare with the picture before")
+        handle.press("ArrowRight")  # Compares, and does not turn over.
+        expect(handle).to_have_attribute("aria-valuenow", "5")
+        stage.locator("h1").click()
+        stage.keyboard.press("ArrowLeft")
+        expect(stage.locator("#results [data-testid=cover]")).to_be_visible()
 
 
 def test_a_visitor_can_not_fetch_files_that_the_page_did_not_name(app: App) -> None:
     data = app.log_file.parent / "data"
-    result = data / "outputs" / "2026-01-01" / "120000-sepia-1.png"
+    result = data / "outputs" / "2026-01-01" / f"120000-sepia-{16 * '0'}.png"
     result.parent.mkdir(parents=True, exist_ok=True)
     result.write_bytes((PHOTOS / "coffee.jpg").read_bytes())
     for file in [result, data / "studio.db", app.log_file, Path("/etc/passwd")]:
@@ -192,61 +189,58 @@ def test_a_visitor_can_not_fetch_files_that_the_page_did_not_name(app: App) -> N
 
 
 def test_what_was_made_of_a_deleted_flagged_picture_keeps_it_covered(
-    app: App, browser: Browser, tmp_path: Path
+    app: App, page: Page, tmp_path: Path
 ) -> None:
-    with visit(browser, app.url) as page:
-        flagged(page, "cool [[nsfw]]")
-        secret = next(iter((app.log_file.parent / "data").rglob("*cool-nsfw*.png"))).read_bytes()
-        page.get_by_role("button", name="Show anyway").click()
-        page.locator("#results").get_by_role("button", name="Use as input").click()
-        expect(page.locator("#strip [data-testid=cover]")).to_be_visible()
-        page.locator("#prompt textarea").fill("invert")
-        page.locator("#edit").click()
-        expect(page.locator("#results [data-testid=result]")).to_have_attribute(
-            "alt", "Result: invert"
-        )
-        cards = page.locator("#history [data-testid=history-card]")
-        expect(cards).to_have_count(2)
-        cards.last.get_by_text("Delete", exact=True).click()
-        cards.last.get_by_role("button", name="Delete it here").click()
-        expect(cards).to_have_count(1)
+    flagged(page, "cool [[nsfw]]")
+    secret = next(iter((app.log_file.parent / "data").rglob("*cool-nsfw*.png"))).read_bytes()
+    page.get_by_role("button", name="Show anyway").click()
+    page.locator("#results").get_by_role("button", name="Use as input").click()
+    expect(page.locator("#strip [data-testid=cover]")).to_be_visible()
+    page.locator("#prompt textarea").fill("invert")
+    page.locator("#edit").click()
+    expect(page.locator("#results [data-testid=result]")).to_have_attribute("alt", "Result: invert")
+    cards = page.locator("#history [data-testid=history-card]")
+    expect(cards).to_have_count(2)
+    cards.last.get_by_text("Delete", exact=True).click()
+    cards.last.get_by_role("button", name="Delete it here").click()
+    expect(cards).to_have_count(1)
 
-        with everything_received(page) as received:
-            page.reload()
-            expect(page.locator("#strip [data-testid=cover]")).to_be_visible()
-            expect(page.locator("#results [data-testid=result]")).to_be_visible()
-            expect(page.get_by_role("slider")).to_have_count(0)
-            page.get_by_role("button", name="Export").click()
-            links = page.locator("#exported a")
-            expect(links).to_have_count(2)
-            for link in links.all():
-                with page.expect_download() as download:
-                    link.click()
-                received.append(download.value.path().read_bytes())
-        assert not [body for body in received if secret[2000:2200] in body]
-        assert b"Flagged, left out" in received[-1]
+    with everything_received(page) as received:
+        page.reload()
+        expect(page.locator("#strip [data-testid=cover]")).to_be_visible()
+        expect(page.locator("#results [data-testid=result]")).to_be_visible()
+        expect(page.get_by_role("slider")).to_have_count(0)
+        page.get_by_role("button", name="Export").click()
+        links = page.locator("#exported a")
+        expect(links).to_have_count(2)
+        for link in links.all():
+            with page.expect_download() as download:
+                link.click()
+            received.append(download.value.path().read_bytes())
+    assert not [body for body in received if secret[2000:2200] in body]
+    assert b"Flagged, left out" in received[-1]
 
 
 def test_a_variant_that_was_shown_stays_so_while_others_come_and_can_be_covered_again(
-    browser: Browser, tmp_path: Path
+    app_with: AppWith, service: Service, browser: Browser
 ) -> None:
-    service = Service(seconds=2.5, nsfw=True)
-    with running(service) as url:
-        settings = {"WAVESPEED_API_KEY": KEY, "WAVESPEED_BASE_URL": url}
-        with served(tmp_path, **settings) as app, visit(browser, app.url) as page:
-            drop(page, PHOTOS / "coffee.jpg")
-            page.locator("#prompt textarea").fill("grey")
-            page.get_by_label("3", exact=True).check()
-            page.locator("#edit").click()
-            page.get_by_role("button", name="Show anyway").first.click()
-            expect(page.locator("#results [data-testid=result]")).to_have_count(1)
-            expect(page.locator("#status")).to_contain_text("3 done.")
-            expect(page.locator("#results [data-testid=result]")).to_have_count(1)
-            expect(page.locator("#results [data-testid=cover]")).to_have_count(2)
-            page.get_by_role("button", name="Cover again").click()
-            expect(page.locator("#results [data-testid=cover]")).to_have_count(3)
-            page.locator("#history [data-do=open]").first.click()  # And it is not shown elsewhere.
-            expect(page.locator("#results [data-testid=cover]")).to_have_count(1)
+    service.nsfw, service.may_end = True, 1
+    with visit(browser, app_with(service).url) as page:
+        drop(page, PHOTOS / "coffee.jpg")
+        page.locator("#prompt textarea").fill("grey")
+        page.get_by_label("3", exact=True).check()
+        page.locator("#edit").click()
+        page.get_by_role("button", name="Show anyway").click()
+        expect(page.locator("#results [data-testid=result]")).to_have_count(1)
+        service.may_end = 3
+        expect(page.locator("#status")).to_contain_text("3 done.")
+        expect(page.locator("#results [data-testid=result]")).to_have_count(1)
+        expect(page.locator("#results [data-testid=cover]")).to_have_count(2)
+        page.get_by_role("button", name="Cover again").click()
+        expect(page.locator("#results [data-testid=cover]")).to_have_count(3)
+        # And it is not shown elsewhere.
+        page.get_by_role("button", name="Open: ").first.click()
+        expect(page.locator("#results [data-testid=cover]")).to_have_count(1)
 
 
 def test_nothing_of_a_covered_picture_comes_beside_the_files_either(

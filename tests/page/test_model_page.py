@@ -2,45 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Page, expect
 
-from tests.conftest import PHOTOS
+from tests.conftest import PHOTOS, AppWith
 from tests.support.apps import App, free_port, served
-from tests.support.service import KEY, Service, running
+from tests.support.service import Service
 from tests.support.visits import ask, tab, visit
 from wavespeed import MODEL
 
 OTHER = "openai/gpt-image-2.6-flare/edit"
 
 
-@pytest.fixture(scope="module")
-def service() -> Iterator[Service]:
-    service = Service(seconds=0.3, model=OTHER)
-    service.price = 0.045
-    with running(service):
-        yield service
-    assert not service.breaches
+@pytest.fixture
+def service(service: Service) -> Service:
+    """It has another model, at another price."""
+    service.model, service.price = OTHER, 0.045
+    return service
 
 
-def settings(service: Service, **more: str) -> dict[str, str]:
-    return {
-        "WAVESPEED_API_KEY": KEY,
-        "WAVESPEED_BASE_URL": service.api_url,
-        "WAVESPEED_MODEL": service.model,
-        **more,
-    }
-
-
-@pytest.fixture(scope="module")
-def app(service: Service, tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
-    with served(tmp_path_factory.mktemp("app"), **settings(service)) as app:
-        yield app
+@pytest.fixture
+def app(app_with: AppWith, service: Service) -> App:
+    return app_with(service, WAVESPEED_MODEL=OTHER)
 
 
 def script(app: App, prompt: str) -> dict[str, object]:
@@ -51,19 +38,19 @@ def script(app: App, prompt: str) -> dict[str, object]:
     return dict(about)
 
 
-def test_the_model_of_the_setting_is_asked_priced_and_named(app: App, browser: Browser) -> None:
-    with visit(browser, app.url) as page:
-        ask(page, "make it grey")
-        expect(page.locator("#results [data-testid=result]")).to_be_visible()
-        expect(page.locator("#edit")).to_have_text("Edit  $0.045")
-        expect(page.locator("#status")).to_contain_text("$0.045 was spent")
-        expect(page.get_by_role("button", name="Again $0.045")).to_be_visible()
-        page.locator("#results [data-testid=details] summary").click()
-        details = page.locator("#results [data-testid=details]")
-        expect(details).to_contain_text(f"Model {OTHER}")
-        for name in ("curl", "Python"):
-            expect(details.get_by_label(name)).to_contain_text(f"/api/v3/{OTHER}")
-        expect(details).not_to_contain_text(MODEL)
+def test_the_model_of_the_setting_is_asked_priced_and_named(page: Page) -> None:
+    ask(page, "make it grey")
+    expect(page.locator("#results [data-testid=result]")).to_be_visible()
+    expect(page.locator("#edit")).to_have_text("Edit  $0.045")
+    expect(page.locator("#status")).to_contain_text("$0.045 was spent")
+    expect(page.locator("#session")).to_contain_text("1 edit, $0.045")
+    expect(page.get_by_role("button", name="Again $0.045")).to_be_visible()
+    page.locator("#results [data-testid=details] summary").click()
+    details = page.locator("#results [data-testid=details]")
+    expect(details).to_contain_text(f"Model {OTHER}")
+    for name in ("curl", "Python"):
+        expect(details.get_by_label(name)).to_contain_text(f"/api/v3/{OTHER}")
+    expect(details).not_to_contain_text(MODEL)
 
 
 def test_a_script_is_told_which_model_it_was_and_what_it_costs(app: App) -> None:
@@ -78,76 +65,64 @@ def test_a_script_is_told_which_model_it_was_and_what_it_costs(app: App) -> None
 
 @pytest.mark.parametrize("status", [400, 404, 410])
 def test_a_model_that_is_gone_is_told_on_the_page_and_to_scripts(
-    app: App, service: Service, browser: Browser, status: int
+    app: App, service: Service, page: Page, status: int
 ) -> None:
-    before = len(service.submissions)
     service.model, service.missing = "openai/what-came-after/edit", status
-    try:
-        with visit(browser, app.url) as page:
-            ask(page, "make it grey")
-            problem = page.locator("#results [data-testid=problem]")
-            expect(problem).to_contain_text(f"WaveSpeed no longer offers the model {OTHER}.")
-            expect(problem).to_contain_text("Nothing was spent.")
-            expect(problem).to_contain_text("The setting WAVESPEED_MODEL")
-            expect(problem).not_to_contain_text("this edit (any more)")
-        with pytest.raises(
-            AppError, match=r"no longer offers .*\. Nothing was spent\. .*WAVESPEED_MODEL"
-        ):
-            script(app, "make it grey")
-    finally:
-        service.model = OTHER
-    assert len(service.submissions) == before
+    ask(page, "make it grey")
+    problem = page.locator("#results [data-testid=problem]")
+    expect(problem).to_contain_text(f"WaveSpeed no longer offers the model {OTHER}.")
+    expect(problem).to_contain_text("Nothing was spent.")
+    expect(problem).to_contain_text("The setting WAVESPEED_MODEL")
+    expect(problem).not_to_contain_text("this edit (any more)")
+    with pytest.raises(
+        AppError, match=r"no longer offers .*\. Nothing was spent\. .*WAVESPEED_MODEL"
+    ):
+        script(app, "make it grey")
+    assert service.submissions == []
 
 
 def test_with_a_budget_and_no_price_nothing_is_sent(
-    service: Service, browser: Browser, tmp_path: Path
+    app_with: AppWith, service: Service, browser: Browser
 ) -> None:
-    before, service.priced = len(service.submissions), False
-    try:
-        with served(tmp_path, **settings(service, WAVESPEED_BUDGET_USD="5")) as app:
-            with visit(browser, app.url) as page:
-                ask(page, "make it grey")
-                problem = page.locator("#results [data-testid=problem]")
-                expect(problem).to_contain_text(f"an edit by {OTHER} costs is not known yet")
-                expect(problem).to_contain_text("Nothing was spent.")
-                expect(page.locator("#edit")).to_have_text("Edit")
-            with pytest.raises(AppError, match=r"not known yet.*Nothing was spent"):
-                script(app, "make it grey")
-    finally:
-        service.priced = True
-    assert len(service.submissions) == before
+    service.priced = False
+    app = app_with(service, WAVESPEED_MODEL=OTHER, WAVESPEED_BUDGET_USD="5")
+    with visit(browser, app.url) as page:
+        ask(page, "make it grey")
+        problem = page.locator("#results [data-testid=problem]")
+        expect(problem).to_contain_text(f"an edit by {OTHER} costs is not known yet")
+        expect(problem).to_contain_text("Nothing was spent.")
+        expect(page.locator("#edit")).to_have_text("Edit")
+    with pytest.raises(AppError, match=r"not known yet.*Nothing was spent"):
+        script(app, "make it grey")
+    assert service.submissions == []
 
 
 def test_an_old_edit_is_sent_anew_to_the_model_of_today_at_the_price_on_the_button(
-    browser: Browser, tmp_path: Path
+    service: Service, browser: Browser, tmp_path: Path
 ) -> None:
-    service, port = Service(seconds=0.3), free_port()
-    with running(service):
-        with (
-            served(tmp_path, port=port, **settings(service)) as app,
-            visit(browser, app.url) as page,
-        ):
-            ask(page, "make it grey")
-            expect(page.get_by_role("button", name="Again $0.02")).to_be_visible()
-            state = page.context.storage_state()
-        service.model, service.price = OTHER, 0.045
-        with served(tmp_path, port=port, **settings(service)) as app:
-            context = browser.new_context(storage_state=state)
-            with tab(context, app.url) as page:
-                expect(page.locator("#results [data-testid=cost]").first).to_have_text("$0.02")
-                page.get_by_role("button", name="Again $0.045").click()
-                expect(page.locator("#status")).to_contain_text("$0.045 was spent")
-                expect(page.locator("#history li")).to_have_count(2)
-            context.close()
+    port, service.model, service.price = free_port(), MODEL, 0.02
+    settings = service.settings()
+    with served(tmp_path, port=port, **settings) as app, visit(browser, app.url) as page:
+        ask(page, "make it grey")
+        expect(page.get_by_role("button", name="Again $0.02")).to_be_visible()
+        state = page.context.storage_state()
+    service.model, service.price = OTHER, 0.045
+    with served(tmp_path, port=port, WAVESPEED_MODEL=OTHER, **settings) as app:
+        context = browser.new_context(storage_state=state)
+        with tab(context, app.url) as page:
+            expect(page.locator("#results [data-testid=cost]").first).to_have_text("$0.02")
+            page.get_by_role("button", name="Again $0.045").click()
+            expect(page.locator("#status")).to_contain_text("$0.045 was spent")
+            expect(page.locator("#history li")).to_have_count(2)
+        context.close()
     assert sorted(service.models.values()) == sorted([MODEL, OTHER])
 
 
-def test_the_box_for_a_key_says_that_it_holds_no_login(app: App, browser: Browser) -> None:
+def test_the_box_for_a_key_says_that_it_holds_no_login(page: Page) -> None:
     """Chromium leaves a password field alone that says it is a code; nothing else keeps it away."""
-    with visit(browser, app.url) as page:
-        key, box = page.get_by_role("button", name="Key:"), page.locator("#api-key input")
-        for _ in range(2):  # Gradio may make the field anew each time.
-            key.click()
-            expect(box).to_have_attribute("autocomplete", "one-time-code")
-            expect(box).to_have_attribute("type", "password")
-            key.click()
+    key, box = page.get_by_role("button", name="Key:"), page.locator("#api-key input")
+    for _ in range(2):  # Gradio may make the field anew each time.
+        key.click()
+        expect(box).to_have_attribute("autocomplete", "one-time-code")
+        expect(box).to_have_attribute("type", "password")
+        key.click()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -10,30 +9,16 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.conftest import PHOTOS
+from tests.conftest import PHOTOS, AppWith
 from tests.support.apps import App, free_port, served
-from tests.support.service import KEY, VISITORS_KEY, Service, running
+from tests.support.service import VISITORS_KEY, Service
 from tests.support.visits import ask, drop, tab, visit
 
 
-@pytest.fixture(scope="module")
-def service() -> Iterator[Service]:
-    service = Service(seconds=0.3)
-    with running(service):
-        yield service
-
-
-@pytest.fixture(scope="module")
-def app(service: Service, tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
-    settings = {"WAVESPEED_API_KEY": KEY, "WAVESPEED_BASE_URL": service.api_url}
-    with served(tmp_path_factory.mktemp("app"), **settings) as app:
-        yield app
-
-
 @pytest.fixture
-def page(app: App, browser: Browser) -> Iterator[Page]:
-    with visit(browser, app.url) as page:
-        yield page
+def app(app_with: AppWith, service: Service) -> App:
+    """With its owner's key, over the strict service."""
+    return app_with(service)
 
 
 def see(page: Page, prompt: str) -> None:
@@ -64,7 +49,6 @@ def test_a_result_of_elsewhere_is_fetched_by_its_id(
     ask(page, "make it grey")
     see(page, "make it grey")
     prediction_id = page.locator("[data-testid=prediction-id]").text_content() or ""
-    before = len(service.submissions)
 
     with visit(browser, app.url) as other:
         for wrong, told in (("../balance", "not a prediction id"), ("0" * 32, "does not know")):
@@ -77,7 +61,7 @@ def test_a_result_of_elsewhere_is_fetched_by_its_id(
         expect(other.locator("#status")).to_contain_text("That cost nothing.")
         expect(other.locator("#history li")).to_have_count(1)
         expect(other.locator("#session")).to_have_count(0)
-    assert len(service.submissions) == before
+    assert len(service.submissions) == 1
 
 
 def test_a_result_says_that_it_was_saved_and_checked(page: Page) -> None:
@@ -165,7 +149,6 @@ def test_a_service_that_will_not_delete_keeps_it_here_too(page: Page, service: S
     card.get_by_role("button", name="Here and at WaveSpeed, for good").click()
     expect(page.locator("#history")).to_contain_text("Nothing was deleted.")
     expect(card).to_have_count(1)
-    service.deletes = True
 
 
 def test_a_session_is_taken_away_as_an_archive_and_as_a_sheet(
@@ -210,20 +193,6 @@ def test_the_page_says_whose_key_is_used_and_what_is_wrong_with_it(page: Page) -
     expect(line).to_contain_text("Key: from the server")
 
 
-def test_the_price_on_the_button_is_the_services(
-    service: Service, browser: Browser, tmp_path: Path
-) -> None:
-    service.price = 0.035
-    settings = {"WAVESPEED_API_KEY": KEY, "WAVESPEED_BASE_URL": service.api_url}
-    with served(tmp_path, **settings) as app, visit(browser, app.url) as page:
-        ask(page, "make it grey")
-        see(page, "make it grey")
-        expect(page.locator("#status")).to_contain_text("$0.035 was spent")
-        expect(page.locator("#edit")).to_have_text("Edit  $0.035")
-        expect(page.locator("#session")).to_contain_text("1 edit, $0.035")
-    service.price = 0.02
-
-
 def test_the_balance_is_the_owners_on_localhost_alone(app: App, browser: Browser) -> None:
     with visit(browser, app.url) as page:
         expect(page.locator("#balance")).to_have_text("Balance $12.34")
@@ -239,31 +208,31 @@ def test_the_balance_is_the_owners_on_localhost_alone(app: App, browser: Browser
 
 
 def test_after_a_restart_a_visitors_run_asks_for_the_key_and_goes_on(
-    browser: Browser, tmp_path: Path
+    service: Service, browser: Browser, tmp_path: Path
 ) -> None:
-    slow, port = Service(seconds=3.0), free_port()
-    with running(slow) as url:
-        settings = {"WAVESPEED_API_KEY": KEY, "WAVESPEED_BASE_URL": url}
-        with served(tmp_path, port=port, **settings) as app, visit(browser, app.url) as page:
+    port, service.may_end = free_port(), 0
+    with (
+        served(tmp_path, port=port, **service.settings()) as app,
+        visit(browser, app.url) as page,
+    ):
+        page.get_by_role("button", name="Key:").click()
+        page.locator("#api-key input").fill(VISITORS_KEY)
+        ask(page, "make it grey")
+        expect(page.locator("#status [data-testid=step-run]", has_text="Process")).to_be_visible()
+        state = page.context.storage_state()
+        app.kill()
+    service.may_end = 1
+    with served(tmp_path, port=port, **service.settings()) as app:
+        context = browser.new_context(storage_state=state)
+        with tab(context, app.url) as page:
+            look = page.get_by_role("button", name="Look again")
+            expect(page.locator("#results")).to_contain_text("forgot your key")
+            look.click()
+            expect(page.locator("#key-note")).to_contain_text("with your own key")
             page.get_by_role("button", name="Key:").click()
             page.locator("#api-key input").fill(VISITORS_KEY)
-            ask(page, "make it grey")
-            expect(
-                page.locator("#status [data-testid=step-run]", has_text="Process")
-            ).to_be_visible()
-            state = page.context.storage_state()
-            app.kill()
-        with served(tmp_path, port=port, **settings) as app:
-            context = browser.new_context(storage_state=state)
-            with tab(context, app.url) as page:
-                look = page.get_by_role("button", name="Look again")
-                expect(page.locator("#results")).to_contain_text("forgot your key")
-                look.click()
-                expect(page.locator("#key-note")).to_contain_text("with your own key")
-                page.get_by_role("button", name="Key:").click()
-                page.locator("#api-key input").fill(VISITORS_KEY)
-                look.click()
-                see(page, "make it grey")
-            context.close()
-    assert len(slow.submissions) == 1
-    assert {key for path, key in slow.keys if "result" in path} == {VISITORS_KEY}
+            look.click()
+            see(page, "make it grey")
+        context.close()
+    assert len(service.submissions) == 1
+    assert {key for path, key in service.keys if "result" in path} == {VISITORS_KEY}

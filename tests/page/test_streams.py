@@ -2,46 +2,32 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.support.apps import App, served
+from tests.conftest import AppWith
+from tests.support.apps import App, free_port, served
 from tests.support.proxy import late
-from tests.support.service import KEY, Service, running
-from tests.support.visits import ask, drop, tab, visit
+from tests.support.service import Service
+from tests.support.visits import answered, ask, drop, tab, visit
 
 PRESSES = 20
 RESULT = "#results [data-testid=result]"
 
 
-@pytest.fixture(scope="module")
-def service() -> Service:
-    return Service(seconds=0.2)
-
-
-@pytest.fixture(scope="module")
-def app(service: Service, tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
-    settings = {"WAVESPEED_API_KEY": KEY, "WAVESPEED_DEADLINE_S": "60"}
-    with running(service) as url:
-        folder = tmp_path_factory.mktemp("streams")
-        with served(folder, WAVESPEED_BASE_URL=url, **settings) as app:
-            yield app
-
-
-def cards(page: Page) -> int:
-    return page.locator("#history [data-testid=history-card]").count()
+@pytest.fixture
+def app(app_with: AppWith, service: Service) -> App:
+    """With its owner's key, over the strict service."""
+    return app_with(service)
 
 
 @pytest.mark.parametrize("delay", [0.1, 0.3])
 def test_a_first_press_behind_a_proxy_that_delays_is_seen(
     browser: Browser, app: App, service: Service, delay: float
 ) -> None:
-    before = len(service.submissions)
     with late(app.url, delay) as proxy:
         for number in range(2):
             with visit(browser, proxy.url) as page:
@@ -49,7 +35,7 @@ def test_a_first_press_behind_a_proxy_that_delays_is_seen(
                 expect(page.locator(RESULT)).to_be_visible()
                 expect(page.locator("#history [data-testid=history-card]")).to_have_count(1)
 
-    assert len(service.submissions) == before + 2
+    assert len(service.submissions) == 2
 
 
 @pytest.mark.slow
@@ -58,7 +44,6 @@ def test_twenty_presses_are_seen_and_sent_once_each(
     browser: Browser, app: App, service: Service, delay: float
 ) -> None:
     """Ten first ones, each of a fresh visitor, and ten one after the other on one page."""
-    before = len(service.submissions)
     with late(app.url, delay) as proxy:
         for number in range(PRESSES // 2):
             with visit(browser, proxy.url) as page:
@@ -73,7 +58,7 @@ def test_twenty_presses_are_seen_and_sent_once_each(
                 expect(picture).to_be_visible()
             expect(page.locator("#history [data-testid=history-card]")).to_have_count(9)
 
-    assert len(service.submissions) == before + PRESSES
+    assert len(service.submissions) == PRESSES
 
 
 @pytest.mark.parametrize("delay", [0.3])
@@ -106,7 +91,6 @@ def test_history_versions_and_keys_answer_behind_such_a_proxy(
 def test_a_press_whose_answer_is_lost_is_shown_all_the_same(
     browser: Browser, app: App, service: Service
 ) -> None:
-    before = len(service.submissions)
     with late(app.url) as proxy, visit(browser, proxy.url) as page:
         drop(page, Path(__file__).parent.parent.parent / "docs" / "phone-light.webp")
         page.locator("#prompt textarea").fill("sepia")
@@ -119,14 +103,13 @@ def test_a_press_whose_answer_is_lost_is_shown_all_the_same(
         expect(page.get_by_alt_text("Result: sepia", exact=True)).to_be_visible()
         expect(page.locator("#history [data-testid=history-card]")).to_have_count(1)
 
-    assert len(service.submissions) == before + 1
+    assert len(service.submissions) == 1
 
 
 def test_a_stream_that_is_cut_off_brings_the_page_back_with_its_edit(
     browser: Browser, app: App, service: Service
 ) -> None:
-    before = len(service.submissions)
-    service.seconds = 3.0
+    service.may_end = 0
     with late(app.url) as proxy, visit(browser, proxy.url) as page:
         ask(page, "sepia")
         expect(page.locator("#status")).to_contain_text("Accepted")
@@ -134,10 +117,10 @@ def test_a_stream_that_is_cut_off_brings_the_page_back_with_its_edit(
         expect(page.locator("body[data-ready]")).not_to_be_attached()  # It is loaded anew.
         proxy.is_cutting = False
 
+        service.may_end = 1
         expect(page.get_by_alt_text("Result: sepia", exact=True)).to_be_visible()
-    service.seconds = 0.2
 
-    assert len(service.submissions) == before + 1
+    assert len(service.submissions) == 1
 
 
 def test_an_edit_of_one_tab_is_in_the_history_of_the_other(browser: Browser, app: App) -> None:
@@ -150,49 +133,47 @@ def test_an_edit_of_one_tab_is_in_the_history_of_the_other(browser: Browser, app
         expect(second.locator(RESULT)).to_be_hidden()  # It looks at what it looked at.
 
 
-def test_a_card_is_there_while_the_edit_is_under_way(
-    browser: Browser, app: App, service: Service
-) -> None:
-    service.seconds = 3.0
-    with visit(browser, app.url) as page:
-        ask(page, "sepia")
-        card = page.locator("#history [data-testid=history-card]")
-        expect(card).to_contain_text("Under way")
-        expect(page.locator(RESULT)).to_be_hidden()
-    service.seconds = 0.2
+def test_a_card_is_there_while_the_edit_is_under_way(service: Service, page: Page) -> None:
+    service.may_end = 0
+    ask(page, "sepia")
+    card = page.locator("#history [data-testid=history-card]")
+    expect(card).to_contain_text("Under way")
+    expect(page.locator(RESULT)).to_be_hidden()
 
 
 def test_the_same_press_begins_its_edit_once_across_reloads_and_restarts(
-    browser: Browser, tmp_path: Path
+    service: Service, browser: Browser, tmp_path: Path
 ) -> None:
-    service = Service(seconds=0.2)
-    context = browser.new_context(reduced_motion="reduce")
-    with running(service) as url, closing(context):
-        settings = {"WAVESPEED_API_KEY": KEY, "WAVESPEED_BASE_URL": url}
-        with served(tmp_path, **settings) as app, tab(context, app.url) as page:
-            port = int(app.url.rsplit(":", 1)[1])
+    context, port, settings = browser.new_context(), free_port(), service.settings()
+    sepia = "Result: sepia"
+    with closing(context):
+        with served(tmp_path, port=port, **settings) as app, tab(context, app.url) as page:
             always_the_same_press(page)
             ask(page, "sepia")
-            expect(page.get_by_alt_text("Result: sepia", exact=True)).to_be_visible()
-            page.locator("#prompt textarea").fill("warm")
-            page.locator("#edit").click()
-            expect(page.get_by_alt_text("Result: sepia", exact=True)).to_be_visible()
+            expect(page.get_by_alt_text(sepia, exact=True)).to_be_visible()
+            press_again(page, "warm")
+            expect(page.get_by_alt_text(sepia, exact=True)).to_be_visible()
             page.reload()
             expect(page.locator(RESULT)).to_be_visible()
             always_the_same_press(page)
-            page.locator("#prompt textarea").fill("vintage")
-            page.locator("#edit").click()
+            press_again(page, "vintage")
             expect(page.locator("#status")).to_contain_text("Done")
         with served(tmp_path, port=port, **settings) as app, tab(context, app.url) as page:
             expect(page.locator(RESULT)).to_be_visible()
             always_the_same_press(page)
-            page.locator("#prompt textarea").fill("neon")
-            page.locator("#edit").click()
+            press_again(page, "neon")
             expect(page.locator("#status")).to_contain_text("Done")
-            time.sleep(2)
-            expect(page.get_by_alt_text("Result: sepia", exact=True)).to_be_visible()
+            expect(page.get_by_alt_text(sepia, exact=True)).to_be_visible()
 
     assert len(service.submissions) == 1
+
+
+def press_again(page: Page, prompt: str) -> None:
+    """Returns when the server has told all that comes of it."""
+    page.locator("#prompt textarea").fill(prompt)
+    expect(page.locator("#edit")).to_be_enabled()
+    with answered(page):
+        page.locator("#edit").click()
 
 
 def always_the_same_press(page: Page) -> None:
@@ -200,12 +181,17 @@ def always_the_same_press(page: Page) -> None:
 
 
 def test_an_idle_page_sends_nothing(browser: Browser, app: App) -> None:
-    with visit(browser, app.url) as page:
+    """For as long as it is open: its clock is turned on by a minute."""
+    context = browser.new_context(reduced_motion="reduce")
+    context.clock.install()
+    with closing(context), tab(context, app.url) as page:
         asked: list[str] = []
         page.on("request", lambda request: asked.append(request.url))
-        for _ in range(10):  # What the page asks for as it comes takes its time.
+        for _ in range(20):  # What the page asks for as it comes takes its time.
             asked.clear()
-            page.wait_for_timeout(5_000)
+            for _ in range(30):
+                page.clock.fast_forward(2_000)
+            page.wait_for_timeout(200)
             if not asked:
                 return
         raise AssertionError(f"it goes on asking: {asked}")

@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from tests.conftest import PHOTOS
-from tests.support.apps import App, served
+from tests.conftest import PHOTOS, AppWith
+from tests.support.apps import App
 from wavespeed.studio.log import Redact
 
 EVIL = {"Origin": "https://evil.example"}
@@ -30,17 +30,15 @@ def http(app: App) -> Iterator[httpx.Client]:
         yield client
 
 
-@pytest.fixture(scope="module")
-def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+@pytest.fixture
+def guarded(app_with: AppWith) -> App:
     """With a login, a name of its own and a path, as behind a proxy."""
-    settings = {
-        "WAVESPEED_AUTH": f"{USER}:{PASSWORD}",
-        "WAVESPEED_HOSTS": NAME,
-        "GRADIO_ROOT_PATH": "/demo",
-        "GRADIO_SERVER_NAME": "0.0.0.0",
-    }
-    with served(tmp_path_factory.mktemp("guarded"), **settings) as app:
-        yield app
+    return app_with(
+        WAVESPEED_AUTH=f"{USER}:{PASSWORD}",
+        WAVESPEED_HOSTS=NAME,
+        GRADIO_ROOT_PATH="/demo",
+        GRADIO_SERVER_NAME="0.0.0.0",
+    )
 
 
 def sentence(answer: httpx.Response) -> str:

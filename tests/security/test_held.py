@@ -11,9 +11,9 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.conftest import PHOTOS, QUICK
-from tests.support.apps import App, served
-from tests.support.service import KEY, MODEL, Service, running
+from tests.conftest import PHOTOS, QUICK, AppWith
+from tests.support.apps import App
+from tests.support.service import KEY, MODEL, Service
 from wavespeed import AsyncClient, Edit
 from wavespeed.sandbox import Sandbox, serve
 from wavespeed.studio import pieces
@@ -168,9 +168,9 @@ async def test_a_hundred_submissions_at_once_do_not_pass_the_budget(tmp_path: Pa
 
 @pytest.mark.parametrize("key", ["wrong", "two words", '""', "Bearer", "'", "k\u00e9y"])
 def test_a_visitors_bad_key_is_never_replaced_by_the_owners(
-    key: str, paid: tuple[App, Service]
+    key: str, app_with: AppWith, service: Service
 ) -> None:
-    app, service = paid
+    app = app_with(service)
     headers = httpx.Headers({"X-WaveSpeed-Key": key}, encoding="latin-1")
     with httpx.Client(base_url=app.url, headers=headers, trust_env=False, timeout=60) as http:
         with (PHOTOS / "coffee.jpg").open("rb") as file:
@@ -180,15 +180,6 @@ def test_a_visitors_bad_key_is_never_replaced_by_the_owners(
         events = http.get(f"/gradio_api/call/edit/{call['event_id']}").text
     assert "event: error" in events
     assert KEY not in [used for path, used in service.keys if path == MODEL]
-
-
-@pytest.fixture(scope="module")
-def paid(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[App, Service]]:
-    service = Service(seconds=0.2)
-    with running(service) as url:
-        settings = {"WAVESPEED_API_KEY": KEY, "WAVESPEED_BASE_URL": url}
-        with served(tmp_path_factory.mktemp("paid"), **settings) as app:
-            yield app, service
 
 
 def test_what_a_pictures_metadata_says_is_text(tmp_path: Path) -> None:

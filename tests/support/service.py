@@ -7,6 +7,7 @@ writes down every breach of the contract in `breaches`. `python -m tests.support
 from __future__ import annotations
 
 import json
+import math
 import threading
 import time
 import uuid
@@ -37,8 +38,8 @@ TYPES = {
 
 
 class Service:
-    """One account, its tasks and files. A task takes `seconds`, the first third in the queue.
-
+    """One account, its tasks and files. A task takes `seconds`, the first third in the queue; only
+    the first `may_end` tasks end at all, so that a test decides when the others do.
 
     It has one `model`, which can change at any time; any other is refused with the HTTP status
     `missing`, in the shape of `NO_SUCH_MODEL`.
@@ -60,6 +61,7 @@ class Service:
         self.model, self.missing = model, missing
         self.priced = True  # Whether it tells what the model costs.
         self.price, self.deletes = 0.02, True
+        self.may_end = math.inf
         self.fails = 0  # So many of the next tasks end badly.
         self.failed: set[str] = set()
         self.error = "the picture is too dark"
@@ -80,10 +82,14 @@ class Service:
         """The environment of a page that asks this service."""
         return {"WAVESPEED_API_KEY": KEY, "WAVESPEED_BASE_URL": self.api_url}
 
+    def has_ended(self, task_id: str) -> bool:
+        is_held = [*self.tasks].index(task_id) >= self.may_end
+        return not is_held and time.monotonic() - self.tasks[task_id][0] >= self.seconds
+
     def task(self, task_id: str) -> dict[str, Any]:
         began, output, created_at = self.tasks[task_id]
         age = time.monotonic() - began
-        done = age >= self.seconds
+        done = self.has_ended(task_id)
         status = "completed" if done else "processing" if age > self.seconds / 3 else "created"
         flags = [] if self.nsfw is None else [self.nsfw]
         error = self.error if done and task_id in self.failed else ""
@@ -116,8 +122,8 @@ class Service:
         created_at = f"{now:%Y-%m-%dT%H:%M:%S.%f}264Z"
         self.models[task_id] = self.model
         self.tasks[task_id] = (time.monotonic(), output, created_at)
-        ages = [time.monotonic() - began for began, _, _ in self.tasks.values()]
-        self.under_way = max(self.under_way, sum(age < self.seconds for age in ages))
+        running = sum(not self.has_ended(task) for task in [*self.tasks])
+        self.under_way = max(self.under_way, running)
         if self.fails:
             self.fails -= 1
             self.failed.add(task_id)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from tests.support.apps import PHOTOS
+from tests.support.apps import PHOTOS, App
 
 
 @contextmanager
@@ -44,6 +45,25 @@ def ask(page: Page, prompt: str, *files: Path) -> None:
     drop(page, *(files or (PHOTOS / "coffee.jpg",)))
     page.locator("#prompt textarea").fill(prompt)
     page.locator("#edit").click()
+
+
+def runs(app: App) -> set[str]:
+    """The ids of all runs that the log knows."""
+    return set(re.findall(r"run ([0-9a-f]{32})", app.log()))
+
+
+@contextmanager
+def answered(page: Page) -> Iterator[None]:
+    """Returns when the server has told the page all that comes of what is done within."""
+    with page.expect_event("requestfinished", lambda request: "/queue/data" in request.url):
+        yield
+
+
+def wait_for_pictures(page: Page) -> None:
+    """Until all that the page shows are there; those that are far below may never come."""
+    page.wait_for_function(
+        "[...document.images].every((image) => image.complete || image.loading === 'lazy')"
+    )
 
 
 @contextmanager
