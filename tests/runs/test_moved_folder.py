@@ -172,3 +172,12 @@ async def test_what_a_page_has_in_its_fields_outlives_the_run(
         assert store.used_bytes(ME) == 0
     await deleted(tmp_path / "data", client)
     assert upload.is_file()
+
+
+def test_an_old_run_whose_prompt_shows_nothing_stays_in_the_history(tmp_path: Path) -> None:
+    folder = old_folder(tmp_path / "data")
+    with closing(sqlite3.connect(folder / "studio.db")) as database:
+        database.execute("UPDATE runs SET body = json_set(body, '$.edit.prompt', char(8203))")
+        database.commit()
+    with closing(Store(folder / "studio.db")) as store:
+        assert [run.prompt for run in store.history(ME)] == ["(nothing to read)"] * 2

@@ -12,7 +12,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from wavespeed.models import is_blank
+
 from .run import Run
+
+UNREADABLE = "(nothing to read)"
+"""Stands for a prompt of invisible characters, so that its run, which was paid for, stays."""
 
 _LAYOUT = re.compile(
     r"(?:^|[\\/])("
@@ -53,6 +58,8 @@ def relative_body(body: str) -> str:
     """The JSON of a run as versions before 2 wrote it, with paths as they are written now."""
     run: dict[str, Any] = json.loads(body)
     if run.get("edit"):
+        if is_blank(run["edit"]["prompt"]):  # Once it was taken; an edit refuses it now.
+            run["edit"]["prompt"] = UNREADABLE
         run["edit"]["images"] = [_relative(image) for image in run["edit"]["images"]]
     for result in run.get("results", ()):
         result["path"] = _relative(result["path"])
