@@ -74,7 +74,7 @@ class Edit:
             raise InvalidEdit("This is not the id of a model.", field="options")
         files = tuple(image if is_url(image) else Path(image) for image in self.images)
         object.__setattr__(self, "images", files)
-        if not self.prompt.strip():
+        if is_blank(self.prompt):
             raise InvalidEdit("Say what should change.", field="prompt")
         if len(self.prompt) > MAX_PROMPT:
             raise InvalidEdit(
@@ -90,6 +90,20 @@ class Edit:
         for image in self.images:
             if is_url(image) and not str(image).startswith("https://"):
                 raise InvalidEdit("A picture's address must begin with https://.")
+
+
+_INVISIBLE = re.compile(
+    r"[\s\x00-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f"
+    r"\u202a-\u202e\u2060-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb"
+    r"\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]*"
+)
+"""Spaces, control characters, what Unicode calls default ignorable (zero-width spaces and joiners,
+byte-order marks, fillers, variation selectors, tags), and the empty braille pattern."""
+
+
+def is_blank(prompt: str) -> bool:
+    """Whether there is nothing to read in it: no model can follow it, and it would be paid for."""
+    return _INVISIBLE.fullmatch(prompt) is not None
 
 
 def is_model_id(text: object) -> bool:

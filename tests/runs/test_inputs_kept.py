@@ -169,6 +169,7 @@ async def test_a_folder_of_an_earlier_version_opens_counts_and_is_deleted(
     with closing(Store(data / "studio.db")) as store:
         store.save(run_of(old, run_id="old").after(Stopped(1.0)))
     with closing(sqlite3.connect(data / "studio.db")) as database:
+        database.execute("PRAGMA user_version = 0")
         database.execute("DROP TABLE files")
         database.execute("DROP TABLE uploads")
         database.commit()

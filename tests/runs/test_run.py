@@ -51,9 +51,11 @@ from wavespeed.studio.run import (
     details,
 )
 
-EDIT = Edit("make it black and white", (Path("cup.jpg"),))
+EDIT = Edit("make it black and white", (Path("cup.jpg").absolute(),))
 NEW = Run(id="r1", visitor="v1", edit=EDIT, started_at=datetime(2026, 1, 1, tzinfo=UTC))
-RESULT = Result(Path("out.png"), "PNG", 1536, 1024, 1_900_000, "data:image/png;base64,", False)
+RESULT = Result(
+    Path("out.png").absolute(), "PNG", 1536, 1024, 1_900_000, "data:image/png;base64,", False
+)
 
 
 def task(status: str, **more: object) -> Prediction:

@@ -133,13 +133,24 @@ def _placed(image: Path, home: Path) -> Path:
         try:
             home.hardlink_to(_twin(home) or image)
         except OSError:
-            temporary = home.parent / f".{uuid.uuid4().hex}.part"
-            shutil.copyfile(image, temporary)
-            temporary.replace(home)
+            _copy(image, home)
     except OSError:
         log.warning("an input could not be kept", exc_info=True)
+        with suppress(OSError):
+            home.parent.rmdir()  # If there is nothing in it.
         return image
     return home
+
+
+def _copy(image: Path, home: Path) -> None:
+    """All of it or nothing, also where the disk is full. Raises `OSError`."""
+    temporary = home.parent / f".{uuid.uuid4().hex}.part"
+    try:
+        shutil.copyfile(image, temporary)
+        temporary.replace(home)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def _twin(home: Path) -> Path | None:

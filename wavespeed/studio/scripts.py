@@ -221,5 +221,6 @@ def _decoded(uri: str) -> Path:
     except ValueError as error:
         raise InvalidEdit("A data: URI has to hold a picture in base64.") from error
     except OSError as error:
+        file.unlink(missing_ok=True)  # Half of it may lie there.
         raise InvalidEdit("The server has no room for the picture.") from error
     return file

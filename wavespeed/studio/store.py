@@ -16,6 +16,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from .data_paths import DataPaths, relative_body
 from .errors import Overspent, Unpriced
 from .run import Run
 
@@ -32,7 +33,7 @@ CREATE TABLE IF NOT EXISTS runs (
     group_id TEXT NOT NULL DEFAULT '',
     press TEXT NOT NULL DEFAULT '',
     number INTEGER NOT NULL DEFAULT 0,   -- Which of the press's edits it is.
-    body TEXT NOT NULL       -- The whole run, as JSON; empty once it was deleted.
+    body TEXT NOT NULL       -- The whole run, as JSON (see `data_paths`); empty once deleted.
 ) STRICT;
 CREATE INDEX IF NOT EXISTS runs_of_visitor ON runs (visitor, started_at);
 CREATE INDEX IF NOT EXISTS runs_of_time ON runs (started_at);
@@ -47,7 +48,9 @@ CREATE TABLE IF NOT EXISTS files (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS files_of_name ON files (name);
 CREATE TABLE IF NOT EXISTS uploads (
-    path TEXT NOT NULL,      -- Of a file in Gradio's cache that browsers may name.
+    -- Of a file in Gradio's cache, as browsers name it: absolute, and worth nothing once the
+    -- folder was moved. A page that comes back then takes its pictures from its last run.
+    path TEXT NOT NULL,
     visitor TEXT NOT NULL,   -- Who alone may; empty: whoever knows the path.
     at REAL NOT NULL,
     size_bytes INTEGER NOT NULL,
@@ -61,6 +64,11 @@ _ADDED = {
     "number": "INTEGER NOT NULL DEFAULT 0",
 }
 """Columns that a file of an earlier version lacks."""
+_VERSION = 2
+"""Of the file, as `user_version`; 0 are all before it had one, that of 49e676d among them."""
+_KEPT = ("inputs/", "outputs/")
+"""Where files of runs lie; an upload in Gradio's cache is none, though that is in the data folder,
+too: a page may still have it in its fields when the run is deleted."""
 _JSON = TypeAdapter(Run)
 NEAR = timedelta(minutes=20)
 """Longer than a submission takes from the run's start, waits for a rate limit included."""
@@ -79,7 +87,7 @@ class Store:
     def __init__(self, path: Path) -> None:
         """Opens or makes the file. Raises `OSError` or `sqlite3.Error`."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._folder = path.parent
+        self._paths = DataPaths(path.parent)
         self._lock = threading.Lock()
         self._database = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
         # WAL with FULL: a commit is on the disk when it returns, even if the power fails.
@@ -98,10 +106,9 @@ class Store:
             "CREATE UNIQUE INDEX IF NOT EXISTS runs_of_press ON runs (visitor, press, number)"
             " WHERE press != ''"
         )
-        if not self._read("SELECT 1 FROM files LIMIT 1"):  # A file of an earlier version has none.
-            with self._writing() as cursor:
-                for run in self._runs_of(cursor.execute("SELECT body FROM runs WHERE body != ''")):
-                    self._put_files(cursor, run)
+        [(version,)] = self._read("PRAGMA user_version")
+        if version < _VERSION:
+            self._migrate()
 
     def close(self) -> None:
         with self._lock:
@@ -247,7 +254,7 @@ class Store:
                 (run_id, run_id),
             ).fetchall()
             cursor.execute("DELETE FROM files WHERE run_id = ?", (run_id,))
-        return [self._folder / name for (name,) in alone]
+        return [self._paths.file(name) for (name,) in alone]
 
     # --- Files -------------------------------------------------------------------------------
 
@@ -263,7 +270,9 @@ class Store:
 
     def is_used(self, file: Path) -> bool:
         """Whether a run uses a file of the data folder."""
-        return bool(self._read("SELECT 1 FROM files WHERE name = ? LIMIT 1", self._name(file)))
+        return bool(
+            self._read("SELECT 1 FROM files WHERE name = ? LIMIT 1", self._paths.name(file))
+        )
 
     def allow(self, paths: Sequence[str], visitor: str, now: datetime) -> None:
         """Browsers may name these files of the cache from now on; see `allowed`."""
@@ -291,16 +300,22 @@ class Store:
         with self._writing() as cursor:
             cursor.execute("DELETE FROM uploads WHERE at < ?", (before.timestamp(),))
 
-    def _name(self, file: Path) -> str | None:
-        """Below the data folder; None of a file elsewhere."""
-        file = file.absolute()
-        folder = self._folder.absolute()
-        return file.relative_to(folder).as_posix() if file.is_relative_to(folder) else None
+    def _migrate(self) -> None:
+        """Brings a file of an earlier version up to date: all of it or nothing."""
+        self._database.create_function("relative_body", 1, relative_body, deterministic=True)
+        with self._writing() as cursor:
+            cursor.execute("UPDATE runs SET body = relative_body(body) WHERE body != ''")
+            cursor.execute(
+                "DELETE FROM files WHERE name NOT GLOB 'inputs/*' AND name NOT GLOB 'outputs/*'"
+            )
+            for run in self._runs_of(cursor.execute("SELECT body FROM runs WHERE body != ''")):
+                self._put_files(cursor, run)
+            cursor.execute(f"PRAGMA user_version = {_VERSION}")
 
     def _put_files(self, cursor: sqlite3.Cursor, run: Run) -> None:
         for file in (*run.pictures, *(result.path for result in run.results)):
-            name = self._name(file)
-            if name is not None:
+            name = self._paths.name(file)
+            if name is not None and name.startswith(_KEPT):
                 cursor.execute(
                     "INSERT OR IGNORE INTO files VALUES (?, ?, ?)", (name, run.id, _size(file))
                 )
@@ -329,7 +344,7 @@ class Store:
                 run.group,
                 run.press,
                 run.number,
-                _JSON.dump_json(run).decode(),
+                _JSON.dump_json(self._paths.stored(run)).decode(),
             ),
         )
         self._put_files(cursor, run)
@@ -352,7 +367,7 @@ class Store:
         )
 
     def _runs_of(self, rows: Iterable[Sequence[Any]]) -> list[Run]:
-        return [_JSON.validate_json(row[0]) for row in rows]
+        return [self._paths.loaded(_JSON.validate_json(row[0])) for row in rows]
 
     def _read(self, query: str, *values: str | float | None) -> list[tuple[Any, ...]]:
         with self._lock:
