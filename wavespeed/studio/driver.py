@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
@@ -17,6 +18,7 @@ from wavespeed import (
     AsyncClient,
     Completed,
     Downloaded,
+    Edit,
     Event,
     Finished,
     InvalidEdit,
@@ -38,6 +40,7 @@ from .outputs import Files
 from .recipe import read
 from .run import Failed, Found, Held, Lost, Result, Run, Saved, Searching
 from .store import Store, StoreError
+from .upload_memory import UploadMemory
 
 log = logging.getLogger("wavespeed.studio")
 
@@ -73,6 +76,7 @@ class Driver:
         # Of each group; gone with the last of its tasks.
         self._places: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
         self._keeping = asyncio.Lock()
+        self._upload_memory = UploadMemory()
         self._unwritten: dict[str, asyncio.Task[None]] = {}
         self.usual: float | None = None
 
@@ -166,7 +170,7 @@ class Driver:
             assert run.edit is not None
             await self.tell(run)
             try:
-                return await self._drive(run, client, client.edit(run.edit), 0.0)
+                return await self._drive(run, client, self._edited(run.edit, client), 0.0)
             except AmbiguousSubmit as error:
                 lost = error
         else:
@@ -181,6 +185,20 @@ class Driver:
         accepted = None if run.sent_at is None else began - run.sent_at
         source = client.watch(run.prediction.id, age=accepted)
         await self._drive(run, client, source, began)
+
+    async def _edited(self, edit: Edit, client: AsyncClient) -> AsyncGenerator[Event]:
+        """The client's events, once there is memory for the pictures, which are let go of when they
+        are uploaded: before `Submitting`."""
+        began = time.monotonic()
+        async with self._upload_memory.reserved(len(edit.images)) as memory:
+            waited = time.monotonic() - began
+            async with aclosing(client.edit(edit)) as events:
+                async for event in events:
+                    if isinstance(event, Uploading):
+                        memory.shrink(sum(one.size_bytes for one in event.changes if one))
+                    elif isinstance(event, Submitting):
+                        memory.shrink(0)
+                    yield replace(event, at=event.at + waited)
 
     async def _drive(
         self, run: Run, client: AsyncClient, source: AsyncGenerator[Event], began: float
