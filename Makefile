@@ -28,6 +28,7 @@ screenshots: .venv/test
 
 bench: .venv/test
 	$(BIN)/python -m tests.support.chromium
+	$(BIN)/python -m tests.support.nginx
 	$(BIN)/python -m tests.benchmarks $(PARTS)
 
 .venv/run: requirements.txt

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.runs import LONG_ENOUGH, ME, restarted, until
+from tests.support.runs import LONG_ENOUGH, ME, arrived, restarted, until
 from wavespeed import AsyncClient, Edit, Submitting
 from wavespeed.sandbox import Sandbox
 from wavespeed.studio import problems
@@ -113,8 +113,7 @@ async def test_a_restart_before_it_was_sent_says_that_nothing_was_spent(
 ) -> None:
     sandbox.fail("ticket", delay=1.0)
     run = runner.start(edit, ME, visitors_own)
-    await until(runner, run, "upload")
-    await asyncio.sleep(0.2)
+    await arrived(sandbox, "ticket")
 
     again = await restarted(runner, client, store, tmp_path)
     end = await again.finished(run.id)

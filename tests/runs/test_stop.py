@@ -7,7 +7,7 @@ from contextlib import aclosing
 
 import pytest
 
-from tests.support.runs import LONG_ENOUGH, ME, until
+from tests.support.runs import LONG_ENOUGH, ME, arrived, until
 from wavespeed import Edit
 from wavespeed.sandbox import Sandbox
 from wavespeed.studio.runner import Runner
@@ -20,8 +20,7 @@ async def test_a_stop_before_the_submission_spends_nothing(
 ) -> None:
     sandbox.fail("ticket", delay=1.0)
     run = runner.start(edit, ME)
-    await until(runner, run, "upload")
-    await asyncio.sleep(0.2)
+    await arrived(sandbox, "ticket")
 
     stopped = await runner.stop(run.id)
 

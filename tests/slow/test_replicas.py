@@ -25,6 +25,7 @@ from tests.support.visits import visit
 from wavespeed.studio.run import Run
 from wavespeed.studio.store import Store
 
+pytestmark = pytest.mark.skipif(not nginx.find(), reason=nginx.MISSING)
 EACH = 5
 AT_PAGE, *SCRIPTS = (f"visitor {number}" for number in range(10))
 FORGETFUL = "visitor without cookies"

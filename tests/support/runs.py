@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import aclosing
 from pathlib import Path
 
 from wavespeed import AsyncClient
+from wavespeed.sandbox import Sandbox
 from wavespeed.studio.run import Run
 from wavespeed.studio.runner import Runner
 from wavespeed.studio.store import Store
@@ -22,6 +24,15 @@ async def until(runner: Runner, run: Run, step: str) -> Run:
             if now.step == step:
                 return now
     raise AssertionError(f"it ended before {step}")
+
+
+async def arrived(sandbox: Sandbox, operation: str) -> None:
+    """Returns once the service has got such a call."""
+    for _ in range(3000):
+        if sandbox.calls(operation):
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError(f"there was no {operation}")
 
 
 async def restarted(runner: Runner, client: AsyncClient, store: Store, folder: Path) -> Runner:
