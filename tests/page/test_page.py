@@ -270,13 +270,17 @@ def test_the_page_asks_nobody_but_its_own_server(app: App, browser: Browser) -> 
     assert not strangers
 
 
-def test_on_a_phone_what_happens_comes_into_view(app: App, browser: Browser) -> None:
+def test_on_a_phone_what_happens_comes_into_view(
+    app_with: AppWith, service: Service, browser: Browser
+) -> None:
+    app, service.may_end = app_with(service), 0
     context = browser.new_context(viewport={"width": 390, "height": 640})
     with closing(context), tab(context, app.url) as page:
         expect(page.locator("#status")).not_to_be_in_viewport()
-        ask(page, "sepia [[slow]]")
+        ask(page, "sepia")
         expect(page.locator("#status [data-testid=step-run]")).to_be_in_viewport()
-        expect(page.locator("#results [data-testid=pending]")).to_be_in_viewport(ratio=1)
+        service.may_end = 1
+        expect(page.locator("#results [data-testid=result]")).to_be_in_viewport(ratio=1)
 
 
 def test_with_a_key_the_same_page_asks_the_real_service_as_documented(
