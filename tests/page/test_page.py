@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from tests.conftest import PHOTOS, AppWith
 from tests.support import chromium
 from tests.support.apps import App
 from tests.support.service import KEY, Service
-from tests.support.visits import ask, drop, listening, runs, visit
+from tests.support.visits import ask, drop, listening, runs, tab, visit
 
 
 def test_from_drop_to_result_with_status_flag_and_timings(page: Page) -> None:
@@ -205,6 +206,7 @@ def test_closing_the_tab_ends_the_watching_and_not_the_edit(app: App, browser: B
     context = browser.new_context()
     page = context.new_page()
     page.goto(app.url)
+    expect(page.locator("body[data-ready]")).to_be_attached()
     ask(page, "sketch")
     expect(page.locator("#status [data-testid=step-run]", has_text="Queue")).to_be_visible()
     context.close()
@@ -260,6 +262,7 @@ def test_the_page_asks_nobody_but_its_own_server(app: App, browser: Browser) -> 
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.goto(app.url)
+    expect(page.locator("body[data-ready]")).to_be_attached()
     ask(page, "sepia")
     expect(page.locator("#results [data-testid=result]")).to_be_visible()
     context.close()
@@ -267,15 +270,17 @@ def test_the_page_asks_nobody_but_its_own_server(app: App, browser: Browser) -> 
     assert not strangers
 
 
-def test_on_a_phone_what_happens_comes_into_view(app: App, browser: Browser) -> None:
-    context = browser.new_context(viewport={"width": 390, "height": 844})
-    page = context.new_page()
-    page.goto(app.url)
-    expect(page.locator("#status")).not_to_be_in_viewport()
-    ask(page, "sepia")
-    expect(page.locator("#status [data-testid=step-run]")).to_be_in_viewport()
-    expect(page.locator("#results [data-testid=result]")).to_be_in_viewport(ratio=1)
-    context.close()
+def test_on_a_phone_what_happens_comes_into_view(
+    app_with: AppWith, service: Service, browser: Browser
+) -> None:
+    app, service.may_end = app_with(service), 0
+    context = browser.new_context(viewport={"width": 390, "height": 640})
+    with closing(context), tab(context, app.url) as page:
+        expect(page.locator("#status")).not_to_be_in_viewport()
+        ask(page, "sepia")
+        expect(page.locator("#status [data-testid=step-run]")).to_be_in_viewport()
+        service.may_end = 1
+        expect(page.locator("#results [data-testid=result]")).to_be_in_viewport(ratio=1)
 
 
 def test_with_a_key_the_same_page_asks_the_real_service_as_documented(

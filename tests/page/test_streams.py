@@ -123,6 +123,28 @@ def test_a_stream_that_is_cut_off_brings_the_page_back_with_its_edit(
     assert len(service.submissions) == 1
 
 
+def test_a_press_in_the_moment_in_which_the_last_edit_ends_is_heard(
+    service: Service, page: Page
+) -> None:
+    """Gradio passes over clicks until the last event is answered, a moment after Edit is back."""
+    ask(page, "sepia")
+    page.locator("#prompt textarea").fill("warm")
+    page.evaluate(
+        """() => new Promise((pressed) => {
+            const edit = document.getElementById("edit");
+            const look = () => {
+                if (!document.querySelector("#results [data-testid=result]") || !edit.checkVisibility())
+                    return requestAnimationFrame(look);
+                edit.click();
+                pressed();
+            };
+            look();
+        })"""  # noqa: E501 - JavaScript
+    )
+    expect(page.get_by_alt_text("Result: warm", exact=True)).to_be_visible()
+    assert len(service.submissions) == 2
+
+
 def test_an_edit_of_one_tab_is_in_the_history_of_the_other(browser: Browser, app: App) -> None:
     context = browser.new_context(reduced_motion="reduce")
     with closing(context), tab(context, app.url) as first, tab(context, app.url) as second:

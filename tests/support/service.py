@@ -47,6 +47,8 @@ class Service:
 
     def __init__(self, seconds: float = 0.3, nsfw: bool | None = False, **about: Any) -> None:
         self.api_url = self.file_url = ""
+        self.tickets: dict[str, dict[str, Any]] = {}
+        self.files: dict[str, bytes] = {}
         self.reset(seconds, nsfw, **about)
 
     def reset(
@@ -56,7 +58,7 @@ class Service:
         model: str = MODEL.removeprefix("/api/v3/"),
         missing: int = 400,
     ) -> None:
-        """As good as new, at the same addresses."""
+        """As good as new, but for its addresses and files: pages remember their uploads."""
         self.seconds, self.nsfw = seconds, nsfw
         self.model, self.missing = model, missing
         self.priced = True  # Whether it tells what the model costs.
@@ -70,8 +72,6 @@ class Service:
         self.breaches: list[str] = []
         self.keys: list[tuple[str, str]] = []
         self.submissions: list[dict[str, Any]] = []
-        self.tickets: dict[str, dict[str, Any]] = {}
-        self.files: dict[str, bytes] = {}
         self.tasks: dict[str, tuple[float, str, str]] = {}
         self.models: dict[str, str] = {}  # Which of them made each task.
         # Called as a request arrives, and again when it is done but not answered yet.

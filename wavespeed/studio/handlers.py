@@ -409,6 +409,8 @@ class Handlers:
             gr.Info(words.NOT_YOURS)
         last = run or next(iter(await self._runner.history(who, most=1)), None)
         runs = [run] if run else await self._runner.current(last.group if last else "", who)
+        if not runs:
+            return nothing()  # Else a quick visitor's first note would be wiped away.
         note = next((words.picked_up(run) for run in runs if not run.is_over), "")
         return self._views.look(runs, (request.session_hash, who), revealed, note=note)
 

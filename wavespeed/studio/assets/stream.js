@@ -11,6 +11,7 @@
 (() => {
   const PATIENCE = 500; // Milliseconds that the client has to open a stream of its own accord.
   const LONGEST = 10_000;
+  const REPEATS = 20;
   const SILENCE = 50_000; // The server says something every 15 s while a stream is open.
   const joined = new Set(); // Events that are not completed, by their ids.
   const ask = window.fetch;
@@ -128,10 +129,28 @@
   const others = new BroadcastChannel("wavespeed-press");
   others.onmessage = () => setTimeout(sync, PATIENCE);
 
+  // Gradio passes over a click on Edit until the answer to the last one is complete, which may be a
+  // moment after its edit is seen to be over. Such a click is clicked again until it is heard. As
+  // long as the page does not show what came of the last press, it is a double click, and is not.
+  let presses = 0;
+  let repeating = null;
+  document.addEventListener("click", ({ target }) => {
+    const edit = target.closest?.("#edit");
+    if (!edit || repeating || !presses || !isShown()) return;
+    const before = presses;
+    let tries = REPEATS;
+    repeating = setInterval(() => {
+      if (presses === before && tries-- > 0 && !edit.disabled && edit.checkVisibility()) return edit.click();
+      clearInterval(repeating);
+      repeating = null;
+    }, PATIENCE / 2);
+  });
+
   window.wavespeed = {
     // The id of a press that costs money: the server begins the edits of one only once.
     press() {
       pressed = newId();
+      presses += 1;
       others.postMessage("pressed");
       return pressed;
     },
