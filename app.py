@@ -99,10 +99,12 @@ def build(
     mcp: bool,
     space: bool,
     budget: float | None,
+    home: str = "",
 ) -> gr.Blocks:
     """The page over a runner; `engine` says in the banner who answers, `api_url` where (see
     `Views`), `key` whose key is used where a visitor brings none. With `mcp` the edit is a tool for
-    models, too; a `space` can be duplicated; `budget` is what the page says of a limit, in USD."""
+    models, too; a `space` can be duplicated; `budget` is what the page says of a limit, in USD;
+    `home` is the address that links name, where it is not the page's own."""
     actions = asset("actions.js")
     leave_paths_alone()
     page = gr.Blocks(title=words.TITLE, analytics_enabled=False, delete_cache=(3600, 86400))
@@ -118,7 +120,7 @@ def build(
         draft = gr.BrowserState(storage_key="wavespeed-draft", secret="wavespeed-draft")
         press = gr.BrowserState(storage_key="wavespeed-press")  # Made by the browser, kept nowhere.
         with gr.Row(elem_id="top"):
-            drawn(draw("header", engine=engine, sandbox=sandbox), elem_id="header")
+            drawn(draw("header", engine=engine, sandbox=sandbox, home=home), elem_id="header")
             tally = drawn(elem_id="tally")
             if space:
                 gr.DuplicateButton(words.DUPLICATE, variant="secondary", elem_id="duplicate")
@@ -127,15 +129,19 @@ def build(
                 with gr.Column(elem_classes="ws-card"):
                     drawn(draw("heading", title=words.PICTURES, hint=words.PICTURES_HINT))
                     strip = drawn(elem_id="strip", js_on_load=actions)
-                    # Takes pictures in; the strip above shows them, HEIC and flagged ones too.
+                    # Takes pictures in; the strip above shows them, HEIC and flagged ones too. Any
+                    # file: Gradio goes by names, and for one that it does not know refuses all that
+                    # are in the field, in each event and after a reload. What a file is, its
+                    # content says, and the strip says it of each. Gradio's button for the clipboard
+                    # finds nothing then; what is pasted anywhere on the page comes in all the same.
                     inputs = gr.Gallery(
                         elem_id="inputs",
                         label=words.PICTURES,
                         show_label=False,
                         type="filepath",
                         interactive=True,
-                        file_types=["image"],
-                        sources=["upload", "clipboard", "webcam"],
+                        file_types=["file"],
+                        sources=["upload", "webcam"],
                         columns=4,
                         height=128,
                         allow_preview=False,
@@ -430,6 +436,7 @@ def main(settings: Settings, handover: float = HANDOVER) -> None:
             mcp=mcp,
             space=settings.space is not None,
             budget=settings.budget_usd if settings.is_default_budget else None,
+            home=settings.home,
         )
         gc.freeze()
         gc.enable()

@@ -77,6 +77,7 @@ class Service:
         # Called as a request arrives, and again when it is done but not answered yet.
         self.hook: Callable[[str], None] = lambda moment: None
         self.looks: list[float] = []
+        self.sign: Callable[[bytes], bytes] = lambda picture: picture
 
     def settings(self) -> dict[str, str]:
         """The environment of a page that asks this service."""
@@ -117,7 +118,7 @@ class Service:
         buffer = BytesIO()
         picture.save(buffer, "PNG")
         output, task_id = f"{uuid.uuid4().hex}.png", uuid.uuid4().hex
-        self.files[output] = buffer.getvalue()
+        self.files[output] = self.sign(buffer.getvalue())
         now = datetime.now(UTC) + timedelta(seconds=self.clock)
         created_at = f"{now:%Y-%m-%dT%H:%M:%S.%f}264Z"
         self.models[task_id] = self.model

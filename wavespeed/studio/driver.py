@@ -36,7 +36,7 @@ from .errors import NoPicture, Unwritten
 from .inputs import Inputs
 from .log import RUN
 from .lost import fitting, window
-from .outputs import Files
+from .outputs import Files, sha256
 from .recipe import read
 from .run import Failed, Found, Held, Lost, Result, Run, Saved, Searching
 from .store import Store, StoreError
@@ -157,11 +157,15 @@ class Driver:
         """The run with the one that made its first picture. Blocking."""
         if age(run) > 1.0:  # It was held, or a restart came: its time begins now.
             run = replace(run, started_at=datetime.now(UTC), at=0.0, began=())
-        recipe = read(run.pictures[0]) if run.pictures else None
+        parent = self._maker(run.pictures[0], run.visitor) if run.pictures else None
+        return replace(run, parent=parent.id) if parent else run
+
+    def _maker(self, picture: Path, visitor: str) -> Run | None:
+        """The visitor's run whose result the picture is. Blocking."""
+        recipe = read(picture)
         if recipe is not None:
-            parent = self._store.of_prediction(recipe.prediction_id, run.visitor)
-            run = replace(run, parent=parent.id if parent else None)
-        return run
+            return self._store.of_prediction(recipe.prediction_id, visitor)
+        return self._store.of_result(sha256(picture), visitor)
 
     async def _go(self, run: Run, client: AsyncClient) -> None:
         """From wherever the run is to its end."""

@@ -31,7 +31,7 @@ async def fields_of(run: Run | None, uploads: Uploads, is_withheld: IsWithheld) 
 
 async def drafted(
     draft: Any, visitor: str, uploads: Uploads, is_withheld: IsWithheld
-) -> tuple[list[str], str, bool]:
+) -> tuple[list[Path], str, bool]:
     """The pictures and the words that a browser kept, and whether each is on its own. What it
     says is a stranger's: a path counts only where this visitor may name the file, and all are there
     or none."""
@@ -41,7 +41,8 @@ async def drafted(
             there = await asyncio.to_thread(
                 lambda: all(file and file.is_file() and not is_withheld(file) for file in files)
             )
-            pictures = [str(file) for file in files] if there else []
+            # As `Path`: of a string that ends in ".svg" Gradio makes a picture without a path.
+            pictures = [file for file in files if file] if there else []
             return pictures, text[:MAX_PROMPT], draft.get("each") is True
         case _:
             return [], "", False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import re
 import secrets
@@ -12,10 +13,13 @@ from pathlib import Path
 from wavespeed import Downloaded
 
 from . import decoder, thumbnails
+from .credentials import has_credentials
 from .errors import NoPicture, Unsaved
-from .recipe import Recipe, write
+from .recipe import Recipe, packet, write
 from .run import Result, Run
 from .thumbnails import Checked
+
+log = logging.getLogger("wavespeed.studio")
 
 EXTENSIONS = {"PNG": "png", "JPEG": "jpg", "WEBP": "webp"}
 """The formats an output may have."""
@@ -29,14 +33,20 @@ class Files:
 
     def save(self, run: Run, event: Downloaded) -> Result:
         """Writes `outputs/<date>/<time>-<words of the prompt>-<number>-<random>.<ext>`, recipe
-        included; nobody can guess the name.
+        included, or with Content Credentials as it came and the recipe beside it; nobody can guess
+        the name.
 
         Raises `Unsaved`; then there is no file, not even half of one.
         """
         assert run.prediction is not None
         output = run.prediction.outputs[event.index]
         nsfw, unclear = output.nsfw, output.nsfw_unclear
-        content, checked = _with_recipe(event.content, run, nsfw)
+        recipe = _recipe(run, nsfw)
+        is_signed = has_credentials(event.content)
+        if is_signed:
+            content, checked = event.content, _checked(event.content)
+        else:
+            content, checked = _with_recipe(event.content, recipe)
         kind = checked.format
         day = self._folder / "outputs" / run.started_at.strftime("%Y-%m-%d")
         number = f"{event.index + 1}-{secrets.token_hex(8)}"
@@ -46,8 +56,11 @@ class Files:
             path = _write(content, day, stem, EXTENSIONS[kind])
         except OSError as error:
             raise Unsaved("The result could not be written to the disk.") from error
+        if is_signed:
+            _write_beside(path, recipe)
         size = checked.width, checked.height, len(content)
-        return Result(path, kind, *size, checked.cover, nsfw, nsfw_unclear=unclear)
+        digest = hashlib.sha256(content).hexdigest()
+        return Result(path, kind, *size, checked.cover, nsfw, nsfw_unclear=unclear, sha256=digest)
 
     def tidy(self) -> None:
         """Deletes what a process that was killed left half written."""
@@ -64,17 +77,29 @@ def sha256(path: Path) -> str:
         return ""
 
 
-def _with_recipe(content: bytes, run: Run, nsfw: bool | None) -> tuple[bytes, Checked]:
-    """The picture with the recipe in it, checked by decoding it; without the recipe where that is
-    what is wrong with it. Raises `Unsaved`."""
+def _recipe(run: Run, nsfw: bool | None) -> Recipe:
     assert run.prediction is not None
     task, inputs = run.prediction, tuple(sha256(path) for path in run.pictures)
     made_at = task.created_at or run.started_at
-    written = write(content, Recipe(run.prompt, run.model, task.id, made_at, inputs, nsfw=nsfw))
+    return Recipe(run.prompt, run.model, task.id, made_at, inputs, nsfw=nsfw)
+
+
+def _with_recipe(content: bytes, recipe: Recipe) -> tuple[bytes, Checked]:
+    """The picture with the recipe in it, checked by decoding it; without the recipe where that is
+    what is wrong with it. Raises `Unsaved`."""
+    written = write(content, recipe)
     try:
         return written, _checked(written)
     except Unsaved:
         return content, _checked(content)
+
+
+def _write_beside(picture: Path, recipe: Recipe) -> None:
+    """The picture itself was paid for and is there: without the file beside it, it is as good."""
+    try:
+        _write(packet(recipe), picture.parent, picture.name, "xmp")
+    except OSError:
+        log.warning("the recipe of a result could not be written", exc_info=True)
 
 
 def _checked(content: bytes) -> Checked:

@@ -127,7 +127,7 @@ class Past:
 
     async def look_at(self, files: Files, each: bool, who: str | None, request: gr.Request) -> str:
         """The pictures have changed: what will be sent."""
-        paths = [Path(path) for path, _ in files or []]
+        paths = [Path(path or "") for path, _ in files or []]
         return await self._strip(paths, each, known(who, request))
 
     async def strip(self, pictures: Any, each: bool, visitor: str) -> Any:
@@ -153,7 +153,8 @@ class Past:
 
     def arrange(self, files: Files, event: gr.EventData) -> Any:
         """A picture is moved to the front by one place, or taken away."""
-        paths, at = [path for path, _ in files or []], int(event.index)
+        # As `Path`: of a string that ends in ".svg" Gradio makes a picture without a path.
+        paths, at = [Path(path) for path, _ in files or []], int(event.index)
         if not 0 <= at < len(paths):
             return gr.skip()
         path = paths.pop(at)
@@ -194,7 +195,7 @@ class Past:
         pictures, missing = await asyncio.to_thread(in_order, paths, recipe)
         note = draw("note", text=captions.missing(missing)) if missing else ""
         # With none of them there, the result itself stays: it can be edited on.
-        return ([str(path) for path in pictures] or gr.skip()), recipe.prompt, note
+        return pictures or gr.skip(), recipe.prompt, note
 
     async def use_key(self, key: str | None) -> tuple[Any, ...]:
         """The page came, or a key was entered: whose key it is, if it works, what an edit costs."""

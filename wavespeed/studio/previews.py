@@ -25,6 +25,7 @@ from wavespeed import InvalidEdit
 from wavespeed.images import naming
 
 from . import decoder, thumbnails
+from .outputs import sha256
 from .recipe import Recipe, read
 from .run import plain_name
 from .thumbnails import SCREEN
@@ -99,6 +100,16 @@ def sent(path: Path) -> Sent | None:
 def recipe(path: Path) -> Recipe | None:
     """What a result says of itself; None of any other picture."""
     return _recipe(_File.at(path))
+
+
+def digest(path: Path) -> str:
+    """The SHA-256 of the file; empty where it can't be read."""
+    return _digest(_File.at(path))
+
+
+@lru_cache(maxsize=1000)
+def _digest(file: _File) -> str:
+    return sha256(file.path)
 
 
 @lru_cache(maxsize=1000)

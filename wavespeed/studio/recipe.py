@@ -1,7 +1,9 @@
 """The recipe inside a result: how it was made, written beside its pixels, which stay untouched.
+A result with Content Credentials keeps all of its bytes, and has the same XMP in a file beside it.
 
 XMP in PNG, JPEG and WebP, which picture viewers show (`dc:description` is the prompt), with the
 whole recipe as JSON in an attribute of our own; a PNG also says the prompt in a plain text chunk.
+What IPTC calls the digital source type says to whoever asks that a model made the picture.
 Pillow writes metadata only by encoding the picture anew, so the containers are spliced here.
 """
 
@@ -28,11 +30,18 @@ _XMP = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <x:xmpmeta xmlns:x="adobe:ns:meta/">
 <rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
 <rdf:Description rdf:about="" xmlns:dc="http://purl.org/dc/elements/1.1/"
- xmlns:xmp="http://ns.adobe.com/xap/1.0/" xmlns:edit="https://wavespeed.ai/ns/edit/1.0/"
+ xmlns:xmp="http://ns.adobe.com/xap/1.0/"
+ xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
+ Iptc4xmpExt:DigitalSourceType="http://cv.iptc.org/newscodes/digitalsourcetype/{source}"
+ xmlns:edit="https://wavespeed.ai/ns/edit/1.0/"
  xmp:CreatorTool="{tool}" xmp:CreateDate="{time}" edit:recipe="{recipe}">
 <dc:description><rdf:Alt><rdf:li xml:lang="x-default">{prompt}</rdf:li></rdf:Alt></dc:description>
 </rdf:Description></rdf:RDF></x:xmpmeta>
 <?xpacket end="r"?>"""
+EDITED = "compositeWithTrainedAlgorithmicMedia"
+"""IPTC's term for a picture that a model has changed; of one that was made elsewhere nobody knows
+whether it began with a picture."""
+GENERATED = "trainedAlgorithmicMedia"
 _JPEG_XMP = b"http://ns.adobe.com/xap/1.0/\0"
 PACKETS = 50
 """Looked at from either end of a file: a million forged ones hide none and take no time."""
@@ -80,6 +89,16 @@ def write(content: bytes, recipe: Recipe) -> bytes:
     return content
 
 
+def sidecar(path: Path) -> Path:
+    """Where the recipe of a picture lies that keeps its bytes: `result.png.xmp`."""
+    return path.with_name(f"{path.name}.xmp")
+
+
+def packet(recipe: Recipe) -> bytes:
+    """What a file beside the picture holds: XMP."""
+    return _xmp(recipe)
+
+
 def read(path: Path) -> Recipe | None:
     """The recipe in a picture's file, if there is one; blocking. Raises nothing, whatever the file
     is: it comes from outside, so its XMP is not parsed, and the JSON in it is checked. A file can
@@ -88,7 +107,7 @@ def read(path: Path) -> Recipe | None:
     recipes: list[Recipe] = []
     with suppress(OSError):
         with _READING:
-            found = _PACKET.finditer(path.read_bytes())
+            found = _PACKET.finditer(path.read_bytes() + _beside(path))
             packets = (*islice(found, PACKETS), *deque(found, PACKETS))
         spent = 0
         for packet in sorted(packets, key=lambda one: len(one[1])):
@@ -102,6 +121,13 @@ def read(path: Path) -> Recipe | None:
     return max(recipes, key=lambda one: (bool(one.nsfw), one.made_at.timestamp()), default=None)
 
 
+def _beside(path: Path) -> bytes:
+    try:
+        return sidecar(path).read_bytes()
+    except OSError:
+        return b""
+
+
 def _xmp(recipe: Recipe, most: int | None = None) -> bytes:
     # XML has no control characters, and a few more that it does not take; JSON escapes the first.
     def plain(text: str) -> str:
@@ -110,6 +136,7 @@ def _xmp(recipe: Recipe, most: int | None = None) -> bytes:
     packet = _XMP.format(
         tool=TOOL,
         time=recipe.made_at.isoformat(),
+        source=EDITED if recipe.prompt else GENERATED,
         recipe=html.escape(plain(_JSON.dump_json(recipe).decode())),
         prompt=html.escape(plain(recipe.prompt[:2000])),
     ).encode()

@@ -94,6 +94,8 @@ class Result:
     cover: str
     nsfw: bool | None
     nsfw_unclear: bool = False
+    sha256: str = ""
+    """Of the file; empty of a result of an earlier version."""
 
     @property
     def name(self) -> str:

@@ -67,6 +67,7 @@ class Runner:
         self.of_prediction, self.spent_today = records.of_prediction, records.spent_today
         self.of_press, self.current = records.of_press, records.current
         self.session, self.of_session = records.session, records.of_session
+        self.is_flagged = store.is_flagged
 
     # --- For the page -----------------------------------------------------------------------
 

@@ -75,6 +75,12 @@ class Settings:
         is one process's own; in a shared one each would delete what another serves."""
         return (self.temp_dir or self.data_dir / "cache").resolve()
 
+    @property
+    def home(self) -> str:
+        """Where people find a Space: the page itself is in a frame there, under another name; empty
+        elsewhere."""
+        return f"https://huggingface.co/spaces/{self.space}" if self.space else ""
+
     def adjust(self, environment: MutableMapping[str, str]) -> None:
         """Says the same to Gradio, some of it in spellings that it takes. Before it is imported,
         since it reads the environment there and then, and dies of a `NO_PROXY` that others take."""

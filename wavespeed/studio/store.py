@@ -18,6 +18,7 @@ from pydantic import TypeAdapter
 
 from .data_paths import DataPaths, relative_body
 from .errors import Overspent, Unpriced
+from .recipe import sidecar
 from .run import Run
 
 _SCHEMA = """
@@ -47,6 +48,13 @@ CREATE TABLE IF NOT EXISTS files (
     PRIMARY KEY (run_id, name)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS files_of_name ON files (name);
+CREATE TABLE IF NOT EXISTS results (
+    sha256 TEXT NOT NULL,    -- Of a result's file, which may say nothing of itself.
+    run_id TEXT NOT NULL,
+    flagged INTEGER NOT NULL,  -- Such a row outlives its run: the picture stays covered.
+    PRIMARY KEY (sha256, run_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS results_of_run ON results (run_id);
 CREATE TABLE IF NOT EXISTS uploads (
     -- Of a file in Gradio's cache, as browsers name it: absolute, and worth nothing once the
     -- folder was moved. A page that comes back then takes its pictures from its last run.
@@ -155,6 +163,22 @@ class Store:
         found = self._runs("prediction_id = ? AND visitor = ?", prediction_id, visitor)
         return found[0] if found else None
 
+    def of_result(self, sha256: str, visitor: str) -> Run | None:
+        """A visitor's own run that made the file with these bytes; the newest."""
+        found = self._runs(
+            "visitor = ? AND id IN (SELECT run_id FROM results WHERE sha256 = ?)"
+            " ORDER BY started_at DESC LIMIT 1",
+            visitor,
+            sha256,
+        )
+        return found[0] if found else None
+
+    def is_flagged(self, sha256: str) -> bool:
+        """Whether a file with these bytes came as a flagged result, to whomever, its run deleted
+        or not."""
+        query = "SELECT 1 FROM results WHERE sha256 = ? AND flagged = 1 LIMIT 1"
+        return bool(self._read(query, sha256))
+
     def of_group(self, group: str, visitor: str) -> list[Run]:
         """A visitor's own runs of one group."""
         return self._runs("group_id = ? AND visitor = ?", group, visitor)
@@ -254,6 +278,7 @@ class Store:
                 (run_id, run_id),
             ).fetchall()
             cursor.execute("DELETE FROM files WHERE run_id = ?", (run_id,))
+            cursor.execute("DELETE FROM results WHERE run_id = ? AND flagged = 0", (run_id,))
         return [self._paths.file(name) for (name,) in alone]
 
     # --- Files -------------------------------------------------------------------------------
@@ -313,7 +338,9 @@ class Store:
             cursor.execute(f"PRAGMA user_version = {_VERSION}")
 
     def _put_files(self, cursor: sqlite3.Cursor, run: Run) -> None:
-        for file in (*run.pictures, *(result.path for result in run.results)):
+        results = [result.path for result in run.results]
+        beside = [file for file in map(sidecar, results) if file.exists()]
+        for file in (*run.pictures, *results, *beside):
             name = self._paths.name(file)
             if name is not None and name.startswith(_KEPT):
                 cursor.execute(
@@ -348,6 +375,10 @@ class Store:
             ),
         )
         self._put_files(cursor, run)
+        rows = [(result.sha256, run.id, bool(result.nsfw)) for result in run.results]
+        cursor.executemany(
+            "INSERT OR IGNORE INTO results VALUES (?, ?, ?)", [row for row in rows if row[0]]
+        )
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Cursor]:

@@ -81,8 +81,12 @@ class Views:
 
     def is_hidden(self, path: Path) -> bool:
         """Whether an input is a flagged result itself: covered like any other. Blocking."""
-        recipe = previews.recipe(path) if self.nsfw != "show" else None
-        return recipe is not None and bool(recipe.nsfw)
+        if self.nsfw == "show":
+            return False
+        recipe = previews.recipe(path)
+        # One with Content Credentials says nothing of us: then its bytes alone tell what it is.
+        is_said = recipe is not None and bool(recipe.nsfw)
+        return is_said or self._runner.is_flagged(previews.digest(path))
 
     def withheld_from(self, request: gr.Request) -> IsWithheld:
         """Of which inputs this page must not get the address either: of the flagged ones, where

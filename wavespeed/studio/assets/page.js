@@ -38,6 +38,9 @@
     // A password field is offered to the browser's store of logins, and filled from it; "off" and
     // "new-password" don't keep Chromium from it, but this says that it is none. Gradio sets no such thing.
     for (const box of all("#api-key input:not([autocomplete=one-time-code])")) box.autocomplete = "one-time-code";
+    // A phone offers its photos and its camera for this; the endings are of pictures that some
+    // systems don't know as such. It only sorts what is offered: another choice is not refused.
+    for (const picker of all("#inputs input[type=file]:not([accept^='image/*,'])")) picker.accept = "image/*,.heic,.heif,.avif,.jfif,.pjp,.pjpeg,.tif,.tiff,.dng";
     if (/Mac|iP(hone|ad)/.test(navigator.platform)) for (const key of all("#keys kbd:first-child")) key.textContent = "⌘";
     const steps = one("#status .ws-steps");
     // Stop takes the place of Edit, for the keyboard too, once it can be pressed.
@@ -209,7 +212,10 @@
     } else if (event.target.matches(".ws-screen")) event.target.close();
     else if ((button = found("[data-copy], [data-link]"))) {
       const { copy, link } = button.dataset;
-      await toClipboard(copy ?? new URL(link, location.href).href);
+      // A Space runs in a frame of the Hub's, which passes its own query on to it: only under the
+      // Hub's address is the browser's storage, and with it the run, the same again.
+      const home = one("#header [data-home]")?.dataset.home ?? location.href;
+      await toClipboard(copy ?? new URL(link, home).href);
       button.classList.add("ws-copied");
       button.dataset.copied = "";
       setTimeout(() => { button.classList.remove("ws-copied"); delete button.dataset.copied; }, 1500);
@@ -217,14 +223,14 @@
   });
 
   // --- Pictures from anywhere on the page: dropped beside the field, or pasted outside of it
+  // All of them, whatever their names say: what is no picture is told so beside the others.
   const hand = (files, event) => {
-    const pictures = [...files].filter((file) => file.type.startsWith("image/") || /\.(heic|heif)$/i.test(file.name));
     const field = one("#inputs input[type=file]");
-    if (!pictures.length || !field) return;
+    if (!files.length || !field) return;
     event.preventDefault();
     event.stopPropagation();
     const transfer = new DataTransfer();
-    for (const file of pictures) transfer.items.add(file);
+    for (const file of files) transfer.items.add(file);
     field.files = transfer.files;
     field.dispatchEvent(new Event("change", { bubbles: true }));
   };
