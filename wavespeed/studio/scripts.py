@@ -29,6 +29,8 @@ KEY_HEADER = "x-wavespeed-key"
 FILE_ROUTE = "/gradio_api/file="
 MAX_URI = MAX_FILE_BYTES * 4 // 3 + 100
 """Characters of a data: URI."""
+MAX_ADDRESS = 8000
+"""Characters of a picture's address, which is kept with its run."""
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 
 
@@ -144,6 +146,7 @@ class Scripts:
                     f"{len(images)} pictures are too many; one to {MAX_IMAGES} can be sent."
                 )
             files = [await self._received(image) for image in images]
+            _let_go(images, request)
             model = self._account.model
             wanted = Edit(prompt, tuple(files), sync_mode=sync, base64_output=base64, model=model)
             client = self._client_of(request.headers.get(KEY_HEADER, "") if request else "")
@@ -167,10 +170,21 @@ class Scripts:
         if file is not None:
             return file
         if str(path).startswith("https://"):  # Of another page of Gradio's, for example.
+            if len(str(path)) > MAX_ADDRESS:
+                raise InvalidEdit("A picture's address is too long.")
             return str(path)
         raise InvalidEdit(
             "A picture has to be a file uploaded here, an https address or a data: URI."
         )
+
+
+def _let_go(images: list[Any], request: gr.Request | None) -> None:
+    """Gradio keeps what was sent until the call is answered, which takes as long as its edit: the
+    pictures three times over. By then they are files."""
+    images.clear()
+    kept = vars(request.request) if request and request.request else {}
+    for name in ("_body", "_json"):  # Where Starlette keeps them.
+        kept.pop(name, None)
 
 
 def _named(path: object) -> object:
