@@ -146,7 +146,6 @@ class Scripts:
                     f"{len(images)} pictures are too many; one to {MAX_IMAGES} can be sent."
                 )
             files = [await self._received(image) for image in images]
-            _let_go(images, request)
             model = self._account.model
             wanted = Edit(prompt, tuple(files), sync_mode=sync, base64_output=base64, model=model)
             client = self._client_of(request.headers.get(KEY_HEADER, "") if request else "")
@@ -176,15 +175,6 @@ class Scripts:
         raise InvalidEdit(
             "A picture has to be a file uploaded here, an https address or a data: URI."
         )
-
-
-def _let_go(images: list[Any], request: gr.Request | None) -> None:
-    """Gradio keeps what was sent until the call is answered, which takes as long as its edit: the
-    pictures three times over. By then they are files."""
-    images.clear()
-    kept = vars(request.request) if request and request.request else {}
-    for name in ("_body", "_json"):  # Where Starlette keeps them.
-        kept.pop(name, None)
 
 
 def _named(path: object) -> object:
