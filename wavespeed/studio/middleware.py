@@ -7,21 +7,25 @@ credentials. `app_kwargs` of `launch` would put it inside; so `install` does it 
 
 from __future__ import annotations
 
+import asyncio
 import math
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
+from functools import partial
 
 from fastapi import FastAPI
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders, QueryParams
 from starlette.middleware import Middleware
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from . import words
+from . import page_secrets, words
+from .json_bodies import has_too_many_values, session_hash_of
 from .login_throttle import LoginThrottle, address_of
 from .origins import Origins, Refusal
+from .page_secrets import PageSecrets, named_in_address
 from .request_bodies import BodyLimits, ClientGone, RequestRefused
 
 FILE_ROUTES = ("/gradio_api/file=", "/gradio_api/file/")
@@ -33,6 +37,8 @@ CLOSED = (
     "/gradio_api/process_recording",  # Feeds a video to ffmpeg.
 )
 """Routes of Gradio's that nothing here asks, and that are open to anyone."""
+SMALL_BYTES = 100_000
+"""A body below is looked at on the loop, which takes less than handing it to a thread."""
 FRAMES = "frame-ancestors 'self'"
 HUB_FRAMES = f"{FRAMES} https://huggingface.co"
 """The Hub shows a Space in a frame of its own; other Spaces are strangers."""
@@ -49,7 +55,8 @@ OF_A_RANGE = {
 
 
 class SecurityMiddleware:
-    """Refuses what comes from elsewhere, is too large or guesses passwords; and says in each answer
+    """Refuses what comes from elsewhere or from another page, is too large or guesses passwords;
+    and says in each answer
     who may frame and keep it. `logins` where the page has a login; on a Space its cookie has to
     work inside the Hub's frame."""
 
@@ -68,6 +75,7 @@ class SecurityMiddleware:
         self._bodies = bodies
         self._logins = logins
         self._is_space = is_space
+        self._pages = PageSecrets()
         self._clock = clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -77,6 +85,7 @@ class SecurityMiddleware:
             self._origins.refusal(Headers(scope=scope))
             or self._login_refusal(scope)
             or _closed_refusal(scope)
+            or self._page_refusal(scope, _session_hashes(scope))
         )
         if scope["type"] == "websocket":
             if refusal is None:
@@ -85,13 +94,29 @@ class SecurityMiddleware:
         with suppress(ClientGone):
             if refusal is None:
                 try:
-                    async with self._bodies.admitted(scope, receive) as body:
+                    check = partial(self._body_refusal, scope)
+                    async with self._bodies.admitted(scope, receive, check) as body:
                         return await self._app(
                             _without_odd_range(scope), body, self._sent(scope, send)
                         )
                 except RequestRefused as error:
                     refusal = error.refusal
             await _answer(refusal)(scope, receive, send)
+
+    def _page_refusal(self, scope: Scope, session_hashes: Iterable[str]) -> Refusal | None:
+        secret = Headers(scope=scope).get(page_secrets.HEADER, "")
+        if all(self._pages.admit(one, secret) for one in session_hashes):
+            return None
+        return Refusal(403, words.ANOTHER_PAGE)
+
+    async def _body_refusal(self, scope: Scope, body: bytearray) -> Refusal | None:
+        if len(body) < SMALL_BYTES:
+            has_too_many, session_hash = _looked_at(body)
+        else:
+            has_too_many, session_hash = await asyncio.to_thread(_looked_at, body)
+        if has_too_many:
+            return Refusal(413, words.TOO_MANY_VALUES)
+        return self._page_refusal(scope, [session_hash]) if session_hash is not None else None
 
     def _login_refusal(self, scope: Scope) -> Refusal | None:
         if self._logins is None or not _is_login(scope):
@@ -145,6 +170,16 @@ def _answer(refusal: Refusal) -> JSONResponse:
 def _closed_refusal(scope: Scope) -> Refusal | None:
     is_closed = str(scope["path"]).rstrip("/").endswith(CLOSED)
     return Refusal(404, words.NOT_HERE) if is_closed else None
+
+
+def _looked_at(body: bytearray) -> tuple[bool, str | None]:
+    """Whether it holds too many values, and else the session hash that it names. Blocking."""
+    return (True, None) if has_too_many_values(body) else (False, session_hash_of(body))
+
+
+def _session_hashes(scope: Scope) -> list[str]:
+    query = QueryParams(scope["query_string"])
+    return named_in_address(scope["path"], query.getlist("session_hash"))
 
 
 def _is_login(scope: Scope) -> bool:

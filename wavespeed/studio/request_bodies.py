@@ -7,7 +7,7 @@ text, and so are four of 12 MB. Whoever has more uploads files, or names address
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from starlette.datastructures import Headers
@@ -33,6 +33,8 @@ LINGER = 1.0
 it gets to read why."""
 CALLS = ("/queue/join", "/call/", "/run/", "/api/", "/mcp/", "/mcp")
 UPLOAD = "/gradio_api/upload"
+Check = Callable[[bytearray], Awaitable[Refusal | None]]
+"""Why a body is refused for what it holds, if it is."""
 
 
 class RequestRefused(Exception):
@@ -56,10 +58,13 @@ class BodyLimits:
         self._large_bytes = 0
 
     @asynccontextmanager
-    async def admitted(self, scope: Scope, receive: Receive) -> AsyncGenerator[Receive]:
-        """What the app reads the body with. Raises `RequestRefused` and `ClientGone` before the app
-        has seen anything of the request; an upload without a length that turns out to be too large
-        raises Starlette's exception where it is read."""
+    async def admitted(
+        self, scope: Scope, receive: Receive, check: Check
+    ) -> AsyncGenerator[Receive]:
+        """What the app reads the body with; any but an upload's has passed the check. Raises
+        `RequestRefused` and `ClientGone` before the app has seen anything of the request; an upload
+        without a length that turns out to be too large raises Starlette's exception where it is
+        read."""
         headers = Headers(scope=scope)
         most = self._limit(scope["path"])
         if _declared(headers) > most:
@@ -71,6 +76,8 @@ class BodyLimits:
             yield _counted(receive, most)
         else:
             async with self._read(receive, most) as body:
+                if refusal := await check(body):
+                    raise RequestRefused(refusal)
                 yield _replayed(body, receive)
 
     @asynccontextmanager

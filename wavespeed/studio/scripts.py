@@ -29,6 +29,8 @@ KEY_HEADER = "x-wavespeed-key"
 FILE_ROUTE = "/gradio_api/file="
 MAX_URI = MAX_FILE_BYTES * 4 // 3 + 100
 """Characters of a data: URI."""
+MAX_ADDRESS = 8000
+"""Characters of a picture's address, which is kept with its run."""
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 
 
@@ -167,6 +169,8 @@ class Scripts:
         if file is not None:
             return file
         if str(path).startswith("https://"):  # Of another page of Gradio's, for example.
+            if len(str(path)) > MAX_ADDRESS:
+                raise InvalidEdit("A picture's address is too long.")
             return str(path)
         raise InvalidEdit(
             "A picture has to be a file uploaded here, an https address or a data: URI."

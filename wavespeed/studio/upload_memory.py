@@ -1,4 +1,4 @@
-"""How much memory pictures may take between being prepared and being uploaded, of all edits at once.
+"""How much memory pictures may take from being prepared to being uploaded, of all edits at once.
 
 The decoder bounds what it takes to prepare them; what it hands back waits in this process until the
 service has it: up to 17 MB a picture, of as many edits as visitors care to start.

@@ -92,6 +92,10 @@ FOREIGN_ORIGIN = "This page is not used from other sites. Nothing was done."
 WRONG_HOST = (
     "This page is not served under this name. Its owner can add the name to WAVESPEED_HOSTS."
 )
+ANOTHER_PAGE = "This belongs to another open page. Nothing was done. Load the page anew."
+TOO_MANY_VALUES = (
+    "This request holds far more values than any edit needs. Nothing was done, and nothing spent."
+)
 NOT_HERE = "There is nothing at this address."
 BODIES_BUSY = "The server is taking in too much at the moment. Try again in a few seconds."
 BODY_SLOW = "The request took too long to arrive. Nothing was done; send it again."

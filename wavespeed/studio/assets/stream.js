@@ -24,6 +24,10 @@
   const newId = () =>
     Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 
+  // What this page asks for in its session's name is its own: see page_secrets.py.
+  const OF_THE_PAGE = /\/gradio_api\/(queue\/(join|data)|cancel|reset)$/;
+  const secret = newId();
+
   const isShown = () => document.querySelector("#status [data-presses]")?.dataset.presses.includes(pressed);
 
   const sync = () => {
@@ -118,10 +122,13 @@
   };
 
   window.fetch = async (...asked) => {
-    const { pathname } = new URL(asked[0].url ?? asked[0], location.href);
-    if (pathname.endsWith("/queue/join")) return join(ask(...asked));
-    if (!pathname.endsWith("/queue/data")) return ask(...asked);
-    const answer = await ask(...asked);
+    const { origin, pathname } = new URL(asked[0].url ?? asked[0], location.href);
+    if (origin !== location.origin || !OF_THE_PAGE.test(pathname)) return ask(...asked);
+    const request = new Request(...asked);
+    request.headers.set("X-WaveSpeed-Page", secret);
+    if (pathname.endsWith("/queue/join")) return join(ask(request));
+    const answer = await ask(request);
+    if (!pathname.endsWith("/queue/data")) return answer;
     return answer.ok && answer.body ? read(answer) : answer;
   };
 
