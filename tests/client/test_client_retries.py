@@ -41,6 +41,15 @@ async def test_a_lost_answer_to_submit_is_never_sent_twice(
     assert len(sandbox.calls("submit")) == 1
 
 
+SILENCE: dict[str, Any] = {"delay": 4.0}
+
+
+def hasty(base_url: str) -> AsyncClient:
+    """A client that is tired of a silence soon. The others have the patience that a busy machine
+    takes."""
+    return AsyncClient(KEY, base_url=base_url, pace=patient(answer=1.5))
+
+
 @pytest.mark.parametrize(
     "fault",
     [
@@ -59,18 +68,19 @@ async def test_a_lost_answer_to_submit_is_never_sent_twice(
         {"status": 500, "body": {"code": 429, "message": "busy"}},
         {"status": 503, "body": {"code": 1200, "message": "?"}},
         {"status": 302, "headers": {"Location": "/elsewhere"}, "body": b""},
-        {"delay": 3.0},
+        SILENCE,
         {"cut": 10},
     ],
     ids=str,
 )
 async def test_no_unclear_answer_to_a_submission_makes_a_second_one(
-    sandbox: Sandbox, client: AsyncClient, edit: Edit, fault: dict[str, Any]
+    sandbox: Sandbox, base_url: str, client: AsyncClient, edit: Edit, fault: dict[str, Any]
 ) -> None:
     sandbox.fail("submit", **fault)
 
-    with pytest.raises(AmbiguousSubmit):
-        await story(client, edit)
+    async with hasty(base_url) as soon_tired:
+        with pytest.raises(AmbiguousSubmit):
+            await story(soon_tired if fault == SILENCE else client, edit)
 
     assert len(sandbox.calls("submit")) == 1
 
@@ -166,7 +176,7 @@ UNCLEAR: list[dict[str, Any]] = [
     {"status": 503},
     {"status": 429},
     {"cut": 5},
-    {"delay": 3.0},
+    SILENCE,
 ]
 
 
@@ -180,11 +190,17 @@ UNCLEAR: list[dict[str, Any]] = [
     ],
 )
 async def test_everything_but_a_submission_is_asked_again(
-    sandbox: Sandbox, client: AsyncClient, edit: Edit, operation: str, fault: dict[str, Any]
+    sandbox: Sandbox,
+    base_url: str,
+    client: AsyncClient,
+    edit: Edit,
+    operation: str,
+    fault: dict[str, Any],
 ) -> None:
     sandbox.fail(operation, **fault)
 
-    await REPEATABLE[operation](client, edit)
+    async with hasty(base_url) as soon_tired:
+        await REPEATABLE[operation](soon_tired if fault == SILENCE else client, edit)
 
     assert len(sandbox.calls(operation)) >= 2
     assert len(sandbox.calls("submit")) <= 1

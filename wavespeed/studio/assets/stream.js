@@ -133,8 +133,12 @@
   };
 
   // Tabs of one browser are one visitor's: what one of them began is in the other's history.
-  const others = new BroadcastChannel("wavespeed-press");
-  others.onmessage = () => setTimeout(sync, PATIENCE);
+  // A browser may refuse that where storage is blocked, as in some frames: then a reload shows it.
+  let others = null;
+  try {
+    others = new BroadcastChannel("wavespeed-press");
+    others.onmessage = () => setTimeout(sync, PATIENCE);
+  } catch {}
 
   // Gradio passes over a click on Edit until the answer to the last one is complete, which may be a
   // moment after its edit is seen to be over. Such a click is clicked again until it is heard. As
@@ -158,7 +162,7 @@
     press() {
       pressed = newId();
       presses += 1;
-      others.postMessage("pressed");
+      others?.postMessage("pressed");
       return pressed;
     },
   };
