@@ -96,7 +96,7 @@ def test_that_it_began_is_seen_at_once_however_long_its_pictures_take_to_draw(
 ) -> None:
     large = [tmp_path / f"large {number}.heic" for number in range(4)]
     for number, file in enumerate(large):
-        noise = Image.effect_noise((2400, 1800), 90 + number).convert("RGB")
+        noise = Image.effect_noise((1600, 1200), 90 + number).convert("RGB")
         noise.save(file, quality=60)
     service.may_end = 0
     ask_each(page, "grey", *large)
