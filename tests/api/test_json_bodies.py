@@ -96,8 +96,7 @@ def test_quotes_and_backslashes_take_linear_time() -> None:
 
 
 def test_an_address_of_a_picture_has_a_length(http: httpx.Client) -> None:
-    call = http.post(
-        "/gradio_api/call/edit", json={"data": [["https://a.example/" + "x" * 9000], "sepia"]}
-    )
+    picture = {"path": "https://a.example/" + "x" * 9000}
+    call = http.post("/gradio_api/call/edit", json={"data": [[picture], "sepia", False, False]})
     answer = http.get(f"/gradio_api/call/edit/{call.json()['event_id']}").text
     assert "address is too long" in answer

@@ -46,11 +46,11 @@ async def test_a_draft_brings_back_what_its_visitor_may_name_and_nothing_else(
 
         assert await drafted(filled(draft, cache), "me", uploads, nowhere) == ([], "", False)
         kept = {"text": "a bowl", "paths": [str(cache / "kept.png")], "each": True}
-        told = ([str(cache / "kept.png")], "a bowl", True)
+        told = ([cache / "kept.png"], "a bowl", True)
         assert await drafted(kept, "me", uploads, nowhere) == told
         assert (await drafted(kept, "me", uploads, everywhere))[0] == []
         theirs = {"text": "a bowl", "paths": [str(cache / "anothers.png")]}
-        assert (await drafted(theirs, "another", uploads, nowhere))[0] == theirs["paths"]
+        assert (await drafted(theirs, "another", uploads, nowhere))[0] == [cache / "anothers.png"]
 
 
 def nowhere(path: Path) -> bool:

@@ -69,7 +69,7 @@ def drawn(piece: str, text: str) -> Markup:
             "history": lambda: pieces.history(
                 [done], {"r1": Card(None, False, "")}, skip=0, more=False, spent=0, said=text
             ),
-            "header": lambda: draw("header", engine=text, sandbox=False),
+            "header": lambda: draw("header", engine=text, sandbox=False, home=text),
             "note": lambda: draw("note", text=f"x {text} x"),
             "hint": lambda: draw("hint", text=f"x {text} x"),
         }[piece]()
