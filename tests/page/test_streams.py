@@ -194,6 +194,7 @@ def press_again(page: Page, prompt: str) -> None:
     """Returns when the server has told all that comes of it."""
     page.locator("#prompt textarea").fill(prompt)
     expect(page.locator("#edit")).to_be_enabled()
+    page.wait_for_timeout(1000)  # Else Gradio may pass over it, see stream.js: its press is ours.
     with answered(page):
         page.locator("#edit").click()
 
