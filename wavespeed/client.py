@@ -381,9 +381,11 @@ class AsyncClient:
             try:
                 return await once()
             except WaveSpeedError as error:
-                if missing is None and isinstance(error, MissingFile | UnknownTask):
+                if missing is None and isinstance(error, MissingFile):
                     missing = clock()
                 waited = 0.0 if missing is None else clock() - missing
+                if isinstance(error, UnknownTask):
+                    waited = math.inf  # Nobody says that it was accepted just now.
                 seconds = self._pause(error, attempt, clock(), waited=waited, paid=paid)
                 if hear:
                     hear(seconds, error)
