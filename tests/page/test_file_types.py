@@ -104,6 +104,7 @@ def test_a_good_picture_is_taken_whatever_it_is_called(
 ) -> None:
     drop_on(page, IN_THE_FIELD, named(tmp_path, name), named(tmp_path, "coffee.jpg"))
     expect_slots(page, 2, good=2)
+    page.wait_for_function("() => localStorage.getItem('wavespeed-draft')")
     page.reload()
     expect_slots(page, 2, good=2)
 
