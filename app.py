@@ -13,6 +13,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager, closing
+from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
 from typing import Any
@@ -75,6 +76,9 @@ MAX_PAGES = 1000
 been there for longest is forgotten first, which costs an open page nothing but what it looks at."""
 MAX_THREADS = 2000
 """Gradio lets this many events run at once, waiting ones included; its default is 40."""
+QUEUE_PAUSE = 0.02
+"""Seconds between two looks of Gradio's for new events; its default, a thousandth, costs an idle
+page a twelfth of a processor."""
 
 
 # --- Layout and wiring ------------------------------------------------------------------------
@@ -109,7 +113,7 @@ def build(
     leave_paths_alone()
     page = gr.Blocks(title=words.TITLE, analytics_enabled=False, delete_cache=(3600, 86400))
     with page:
-        group, place = gr.State(), gr.State(0)
+        group = gr.State()
         # Flagged pictures, as long as the page is open. The set is changed in place, so that what
         # watches an edit for this page knows of it at once.
         revealed = gr.State(set())
@@ -217,14 +221,15 @@ def build(
         do = Handlers(runner, views, account, client_of, uploads, past)
         fields = [inputs, prompt]
         notes = [inputs_note, prompt_note, key_note, fetch_note]
-        shown = [group, status, results, stop, *notes, place, history, tally]
+        shown = [group, status, results, stop, *notes, history, tally]
         options = [sync_mode, base64_output, variants, each, own, price]
         ours: dict[str, Any] = {
             "concurrency_limit": None,
             "show_progress": "hidden",
             "api_visibility": "private",
         }
-        # Else a click is passed over while an earlier one is answered, or watched; right for Edit.
+        # Else a click is passed over while an earlier one is answered, or watched; right for Edit,
+        # which spends. A second press of any other finds done what the first has done.
         lot: dict[str, Any] = {"trigger_mode": "multiple"}
         last: dict[str, Any] = {**ours, "trigger_mode": "always_last"}
         # What is shown is markup as it is; Gradio would look at each piece in a thread of its own.
@@ -242,7 +247,12 @@ def build(
         results.click(do.take, [visitor, each, revealed], [*fields, strip], **ours, **lot)
         gr.on([history.select, results.select], do.open, [visitor, revealed], shown, **fast, **lot)
         gr.on(
-            [fetch.click, wanted.submit], do.fetch, [wanted, own, visitor, revealed], shown, **fast
+            [fetch.click, wanted.submit],
+            do.fetch,
+            [wanted, own, visitor, revealed],
+            shown,
+            **fast,
+            **lot,
         )
         page.load(
             do.come,
@@ -253,11 +263,14 @@ def build(
         ).then(do.arrive, [visitor, group, revealed], shown, **fast)
         history.click(
             past.browse,
-            [visitor, place, own, each, group, revealed],
-            [*fields, strip, exported, place, history, tally, group, status, results, stop, *notes],
+            [visitor, own, each, group, revealed],
+            [*fields, strip, exported, history, tally, group, status, results, stop, *notes],
             **ours,
+            **lot,
         )
-        strip.click(past.restore, [inputs, each, visitor], [*fields, strip, inputs_note], **ours)
+        strip.click(
+            past.restore, [inputs, each, visitor], [*fields, strip, inputs_note], **ours, **lot
+        )
         gr.on([inputs.change, each.change], past.look_at, [inputs, each, visitor], strip, **last)
         asked = [inputs.change, prompt.change, each.change]
         gr.on(asked, past.read, [*fields, each], hint, **last)
@@ -377,11 +390,13 @@ def main(settings: Settings, handover: float = HANDOVER) -> None:
             base_url = stack.enter_context(serve(sandbox))
         key = words.KEY_ASKED if settings.require_visitor_key else key
         pool, pace = Connections(settings.proxies), Pace(deadline=settings.deadline)
+        # Of the sandbox nobody asks too much, however quick it is.
+        shortest = pace.shortest if settings.api_key else settings.sandbox_seconds[0]
         try:
             client = AsyncClient(
                 settings.api_key or "sandbox",
                 base_url=base_url,
-                pace=pace,
+                pace=replace(pace, shortest=shortest),
                 http=pool,
                 prepare=decoder.prepare,
             )
@@ -443,7 +458,10 @@ def main(settings: Settings, handover: float = HANDOVER) -> None:
         # Gradio makes an address of it.
         host = f"[{settings.server_name}]" if ":" in settings.server_name else settings.server_name
         try:
-            page.queue(default_concurrency_limit=None).launch(
+            page.queue(default_concurrency_limit=None)
+            page._queue.sleep_when_free = QUEUE_PAUSE
+            page._queue.progress_update_sleep_when_free = 1.0  # Nothing here uses `gr.Progress`.
+            page.launch(
                 server_name=host,
                 server_port=settings.server_port,
                 max_threads=MAX_THREADS,

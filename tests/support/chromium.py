@@ -23,7 +23,13 @@ ARGS = [
     "--use-fake-device-for-media-stream",
     "--use-fake-ui-for-media-stream",
 ]
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+NAMES = (
+    "chromium-headless-shell",  # The same engine without the browser around it: half the time.
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "google-chrome-stable",
+)
 APPLICATIONS = (
     Path("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"),
     Path("/Applications/Chromium.app/Contents/MacOS/Chromium"),
@@ -53,7 +59,7 @@ def get() -> None:
     """Playwright's download where that works, else Debian's package."""
     fetched = subprocess.run([sys.executable, "-m", "playwright", "install", "chromium"])
     if fetched.returncode or not find():
-        apt.install("chromium")
+        apt.install("chromium-headless-shell")
 
 
 if __name__ == "__main__":

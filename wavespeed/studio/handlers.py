@@ -88,7 +88,7 @@ def streamed(handler: Handler[P]) -> Callable[Concatenate[Handlers, P], AsyncGen
         view, has_history = nothing(), False
         async with aclosing(found) as views:
             async for view in views:
-                yield *view, *(gr.skip(),) * 3
+                yield *view, *(gr.skip(),) * 2
                 if not has_history:
                     yield *nothing(), *await self.past.page(who, request)
                     has_history = True
@@ -173,6 +173,7 @@ class Handlers:
         runs = await self._begin(edits, who, press, client=client, price_usd=usd, batch=batch)
         if not runs:
             return nothing()
+        self.past.turn(page)
         older = [run for run in await self._runner.current(current, who) if run.results]
         return self._views.look(runs, page, revealed, older=older)
 
@@ -292,6 +293,7 @@ class Handlers:
             runs = await self._begin([edit], who, event.press, client=client, price_usd=usd)
         if not runs:
             return nothing()
+        self.past.turn(page)
         return self._views.look(runs, page, revealed, older=older)
 
     async def _go_on(
@@ -324,6 +326,7 @@ class Handlers:
                 self._runner.repeat(run, client, usd, press)
             for run in free:
                 await self._runner.again(run.id, who, client)
+            self.past.turn(page)
         return self._views.look(await self._runner.group(runs[0].group, who), page, revealed)
 
     def _payer(self, key: str | None, runs: list[Run]) -> AsyncClient | None:
@@ -376,7 +379,8 @@ class Handlers:
         except WaveSpeedError as error:
             raise InvalidEdit(problems.not_fetched(error), field="id") from error
         run = await self._runner.fetch(task, who := known(who, request), client)
-        return self._views.look([run], (request.session_hash, who), revealed)
+        self.past.turn(page := (request.session_hash, who))
+        return self._views.look([run], page, revealed)
 
     async def come(
         self, who: str | None, draft: Any, request: gr.Request

@@ -95,9 +95,9 @@ class SecurityMiddleware:
             if refusal is None:
                 try:
                     check = partial(self._body_refusal, scope)
-                    async with self._bodies.admitted(scope, receive, check) as body:
+                    async with self._bodies.admitted(scope, receive, check) as (admitted, body):
                         return await self._app(
-                            _without_odd_range(scope), body, self._sent(scope, send)
+                            _without_odd_range(admitted), body, self._sent(scope, send)
                         )
                 except RequestRefused as error:
                     refusal = error.refusal

@@ -22,10 +22,12 @@ from .recipe import Recipe
 from .run import Run
 from .runner import Runner
 from .uploads import Files, Uploads
-from .views import Views, nothing
+from .views import OpenPage, Views, nothing
 from .visitors import ClientOf, is_owner, known
 
 PAGE = 9  # Runs on a page of the history.
+MOST_PAGES = 10_000
+"""Open pages of which it is remembered how far they have turned over."""
 BALANCE = 2.0
 """Seconds that the account's balance may take."""
 
@@ -50,24 +52,43 @@ class Past:
         self._account = account
         self._client_of = client_of
         self._key = key
+        # How many runs are before those that an open page shows. Here, and not in the page: the
+        # end of an edit draws the history anew, wherever its visitor has turned to meanwhile.
+        self._skips: dict[OpenPage, int] = {}
 
     async def page(
-        self, who: str | None, request: gr.Request, *, skip: int = 0, said: str = ""
-    ) -> tuple[int, str, str]:
-        """How many runs are on the pages before, a page of cards, and the sums; `said` is what
+        self, who: str | None, request: gr.Request, *, said: str = ""
+    ) -> tuple[str, str]:
+        """The cards of the runs to which an open page has turned, and the sums; `said` is what
         went wrong."""
-        sums = await self._tally(who := known(who, request), request)
-        while not (runs := await self._runner.history(who, skip=skip, most=PAGE + 1)) and skip:
-            skip = max(0, skip - PAGE)  # The last one of a page was deleted.
+        page = request.session_hash, known(who, request)
+        sums = await self._tally(who := page[1], request)
+        while not (runs := await self._listed(page)) and page in self._skips:
+            self.turn(page, -1)  # The last one of a page was deleted, or it was the last page.
+        skip = self._skips.get(page, 0)
         spent = await self._runner.spent_today(who)
         more = len(runs) > PAGE
         about = {"skip": skip, "more": more, "spent": spent, "said": said}
-        return skip, await self._views.history(runs[:PAGE], **about), sums
+        return await self._views.history(runs[:PAGE], **about), sums
+
+    async def _listed(self, page: OpenPage) -> list[Run]:
+        """One more than the page shows tells whether there are older ones."""
+        skip = self._skips.get(page, 0)
+        return await self._runner.history(page[1], skip=skip, most=PAGE + 1)
+
+    def turn(self, page: OpenPage, pages: int | None = None) -> None:
+        """Turns the history of an open page over: so many pages towards older runs, or to the
+        newest ones."""
+        skip = 0 if pages is None else self._skips.get(page, 0) + pages * PAGE
+        self._skips.pop(page, None)
+        if skip > 0:
+            self._skips[page] = skip
+        while len(self._skips) > MOST_PAGES:
+            del self._skips[next(iter(self._skips))]
 
     async def browse(
         self,
         who: str | None,
-        skip: int,
         key: str | None,
         each: bool,
         current: str | None,
@@ -98,16 +119,16 @@ class Past:
             case "export":
                 exported = await self._export(who)
             case "older":
-                skip += PAGE
+                self.turn((request.session_hash, who), 1)
             case "newer":
-                skip = max(0, skip - PAGE)
+                self.turn((request.session_hash, who), -1)
         gone = current and not await self._runner.current(current, who)
         return (
             pictures,
             text,
             await self.strip(pictures, each, who),
             exported,
-            *await self.page(who, request, skip=skip, said=said),
+            *await self.page(who, request, said=said),
             *(await self._views.show([], revealed) if gone else nothing()),
         )
 

@@ -48,8 +48,14 @@ class Records:
         return sorted(now.values(), key=lambda run: run.started_at, reverse=True)[:most]
 
     async def of_prediction(self, prediction_id: str, visitor: str) -> Run | None:
-        """A visitor's own run that made the prediction."""
-        return await asyncio.to_thread(self._store.of_prediction, prediction_id, visitor)
+        """A visitor's own run that made the prediction, or is fetching it."""
+        stored = await asyncio.to_thread(self._store.of_prediction, prediction_id, visitor)
+        here = (
+            run
+            for run in self._board.of_visitor(visitor)
+            if run.prediction and run.prediction.id == prediction_id
+        )
+        return stored or next(here, None)
 
     async def of_press(self, press: str, visitor: str) -> list[Run]:
         """The runs that a visitor's press began, of each place the newest."""

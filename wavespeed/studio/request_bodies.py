@@ -7,6 +7,7 @@ text, and so are four of 12 MB. Whoever has more uploads files, or names address
 from __future__ import annotations
 
 import asyncio
+import weakref
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -25,7 +26,7 @@ MAX_OTHER_BYTES = 1_000_000
 LARGE_BYTES = 2_000_000
 """From here on a body counts as large."""
 MAX_LARGE_BYTES = 2 * MAX_CALL_BYTES
-"""Of all large bodies that are coming in or being read at the same time."""
+"""Of all large bodies that are coming in, or that something in this process still holds."""
 MAX_SILENCE = 60.0
 """Seconds between two pieces of a body."""
 LINGER = 1.0
@@ -49,19 +50,28 @@ class ClientGone(Exception):
     """Whoever sent the request has hung up before it was complete."""
 
 
+class _Held:
+    """The bytes of one large body. Gradio answers `queue/join` at once and keeps the call, with the
+    request that it came in, until its edit is over: as long as that request lives, so does this,
+    which lies in its scope."""
+
+    def __init__(self) -> None:
+        self.byte_count = 0
+
+
 class BodyLimits:
     """The limits of one server; an upload may bring `max_upload_bytes`, and goes to the disk as it
     comes, where Gradio bounds each of its files."""
 
     def __init__(self, max_upload_bytes: int) -> None:
         self._max_upload_bytes = max_upload_bytes
-        self._large_bytes = 0
+        self._held: weakref.WeakSet[_Held] = weakref.WeakSet()
 
     @asynccontextmanager
     async def admitted(
         self, scope: Scope, receive: Receive, check: Check
-    ) -> AsyncGenerator[Receive]:
-        """What the app reads the body with; any but an upload's has passed the check. Raises
+    ) -> AsyncGenerator[tuple[Scope, Receive]]:
+        """The request as the app gets it; any body but an upload's has passed the check. Raises
         `RequestRefused` and `ClientGone` before the app has seen anything of the request; an upload
         without a length that turns out to be too large raises Starlette's exception where it is
         read."""
@@ -71,36 +81,31 @@ class BodyLimits:
             await _throw_away(receive)
             raise RequestRefused(_too_large(most))
         if "content-length" not in headers and "transfer-encoding" not in headers:
-            yield receive
+            yield scope, receive
         elif most == self._max_upload_bytes:
-            yield _counted(receive, most)
+            yield scope, _counted(receive, most)
         else:
-            async with self._read(receive, most) as body:
-                if refusal := await check(body):
-                    raise RequestRefused(refusal)
-                yield _replayed(body, receive)
+            held = _Held()
+            body = await self._read(receive, most, held)
+            if refusal := await check(body):
+                raise RequestRefused(refusal)
+            yield {**scope, "wavespeed.body": held}, _replayed(body, receive)
 
-    @asynccontextmanager
-    async def _read(self, receive: Receive, most: int) -> AsyncGenerator[bytearray]:
-        """The whole body, in one piece however small its pieces were; it counts among the large
-        ones until the request is answered."""
+    async def _read(self, receive: Receive, most: int, held: _Held) -> bytearray:
+        """The whole body, in one piece however small its pieces were."""
         body = bytearray()
-        counted = 0
-        try:
-            async for piece in _pieces(receive):
-                body += piece
-                if len(body) > most:
-                    body.clear()
-                    await _throw_away(receive)
-                    raise RequestRefused(_too_large(most))
-                if len(body) > LARGE_BYTES:
-                    self._large_bytes += len(body) - counted
-                    counted = len(body)
-                    if self._large_bytes > MAX_LARGE_BYTES:
-                        raise RequestRefused(Refusal(503, words.BODIES_BUSY, retry_after=10))
-            yield body
-        finally:
-            self._large_bytes -= counted
+        async for piece in _pieces(receive):
+            body += piece
+            if len(body) > most:
+                body.clear()
+                await _throw_away(receive)
+                raise RequestRefused(_too_large(most))
+            if len(body) > LARGE_BYTES:
+                held.byte_count = len(body)
+                self._held.add(held)
+                if sum(other.byte_count for other in self._held) > MAX_LARGE_BYTES:
+                    raise RequestRefused(Refusal(503, words.BODIES_BUSY, retry_after=10))
+        return body
 
     def _limit(self, path: str) -> int:
         path = path.rstrip("/")

@@ -116,12 +116,16 @@ class Runner:
         self._presses[visitor, press] = None  # Before anything is awaited: of two one begins.
         while len(self._presses) > MOST_PRESSES:
             del self._presses[next(iter(self._presses))]
-        return not await asyncio.to_thread(self._store.has_press, press, visitor)
+        try:
+            return not await asyncio.to_thread(self._store.has_press, press, visitor)
+        except StoreError:
+            self._presses.pop((visitor, press), None)  # It began nothing, and may yet.
+            raise
 
     async def fetch(self, task: Prediction, visitor: str, client: AsyncClient | None = None) -> Run:
         """A run of a task that was made elsewhere, or the visitor's own that made it; costs
         nothing."""
-        own = await self.of_prediction(task.id, visitor)
+        own = await self.of_prediction(task.id, visitor)  # Of two presses one fetches.
         if own is not None:
             if own.state != "done":
                 await self.again(own.id, visitor, client)
