@@ -74,6 +74,7 @@ KEY_AS_IT_IS = "(own) => document.querySelector('#api-key input')?.value ?? own"
 MAX_PAGES = 1000
 """Pages that Gradio remembers, some 200 kB each and never less; its default is 10,000. Who has not
 been there for longest is forgotten first, which costs an open page nothing but what it looks at."""
+PACE = Pace()
 MAX_THREADS = 2000
 """Gradio lets this many events run at once, waiting ones included; its default is 40."""
 QUEUE_PAUSE = 0.02
@@ -370,9 +371,9 @@ def life(
     return lifespan
 
 
-def main(settings: Settings, handover: float = HANDOVER) -> None:
+def main(settings: Settings, handover: float = HANDOVER, pace: Pace = PACE) -> None:
     """Serves the page until it is interrupted; `handover` is how long it waits for an earlier
-    process to leave the data folder, in seconds."""
+    process to leave the data folder, in seconds, and `pace` how often it asks the service."""
     settings.adjust(os.environ)
     log.begin(settings.log, settings.api_key)
     if warning := warning_of_a_space(os.environ):
@@ -389,14 +390,12 @@ def main(settings: Settings, handover: float = HANDOVER) -> None:
             sandbox = Sandbox(model=settings.model, seconds=settings.sandbox_seconds)
             base_url = stack.enter_context(serve(sandbox))
         key = words.KEY_ASKED if settings.require_visitor_key else key
-        pool, pace = Connections(settings.proxies), Pace(deadline=settings.deadline)
-        # Of the sandbox nobody asks too much, however quick it is.
-        shortest = pace.shortest if settings.api_key else settings.sandbox_seconds[0]
+        pool, pace = Connections(settings.proxies), replace(pace, deadline=settings.deadline)
         try:
             client = AsyncClient(
                 settings.api_key or "sandbox",
                 base_url=base_url,
-                pace=replace(pace, shortest=shortest),
+                pace=pace,
                 http=pool,
                 prepare=decoder.prepare,
             )

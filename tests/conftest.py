@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from tests.support import chromium
 from tests.support.apps import PHOTOS, App, served
 from tests.support.service import Service, running
-from tests.support.visits import visit
+from tests.support.visits import emptied, visit
 from wavespeed import AsyncClient, Edit, Event, Pace
 from wavespeed.sandbox import Sandbox, serve
 
@@ -143,6 +143,20 @@ def page(app: App, browser: Browser) -> Iterator[Page]:
     """A fresh visitor's page; a file that is about another app has a fixture `app` of its own."""
     with visit(browser, app.url) as page:
         yield page
+
+
+@pytest.fixture(scope="session")
+def _lasting_page(app: App, browser: Browser) -> Iterator[Page]:
+    with visit(browser, app.url) as page:
+        yield page
+
+
+@pytest.fixture
+def blank_page(_lasting_page: Page) -> Page:
+    """A page whose fields are empty, of a visitor who has edited nothing: one for all tests that
+    begin no edit and load nothing anew, since a page costs a second."""
+    emptied(_lasting_page)
+    return _lasting_page
 
 
 async def story(client: AsyncClient, edit: Edit) -> list[Event]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from tests.conftest import PHOTOS
 from tests.support.apps import App
@@ -155,15 +155,13 @@ def test_everything_can_be_reached_by_keyboard_and_is_seen_in_focus(page: Page) 
     assert not unseen, f"not seen in focus: {unseen}"
 
 
-def test_little_motion_is_honoured(app: App, browser: Browser) -> None:
-    context = browser.new_context(reduced_motion="reduce")
-    with tab(context, app.url) as page:
-        ask(page, "sepia [[slow]]")
-        running = page.locator("#status [data-testid=step-run] i")
-        expect(running.first).to_be_visible()
-        moves = running.first.evaluate("bar => getComputedStyle(bar, '::after').animationName")
-        assert moves == "none"
-    context.close()
+def test_little_motion_is_honoured(page: Page) -> None:
+    """Every visitor of these tests asks for it."""
+    ask(page, "sepia [[slow]]")
+    running = page.locator("#status [data-testid=step-run] i")
+    expect(running.first).to_be_visible()
+    moves = running.first.evaluate("bar => getComputedStyle(bar, '::after').animationName")
+    assert moves == "none"
 
 
 def test_the_status_is_read_out_and_every_field_has_a_name(page: Page) -> None:
@@ -175,15 +173,13 @@ def test_the_status_is_read_out_and_every_field_has_a_name(page: Page) -> None:
     expect(picture).to_be_visible()
 
 
-def test_on_a_phone_the_button_stays_within_the_thumbs_reach(app: App, browser: Browser) -> None:
-    context = browser.new_context(viewport={"width": 390, "height": 600})
-    with tab(context, app.url) as page:
-        drop(page, PHOTOS / "coffee.jpg")
-        page.locator("#strip").scroll_into_view_if_needed()
-        expect(page.locator("#edit")).to_be_in_viewport(ratio=1)
-        page.locator("footer").scroll_into_view_if_needed()
-        expect(page.locator("#edit")).to_be_in_viewport(ratio=1)
-    context.close()
+def test_on_a_phone_the_button_stays_within_the_thumbs_reach(page: Page) -> None:
+    page.set_viewport_size({"width": 390, "height": 600})
+    drop(page, PHOTOS / "coffee.jpg")
+    page.locator("#strip").scroll_into_view_if_needed()
+    expect(page.locator("#edit")).to_be_in_viewport(ratio=1)
+    page.locator("footer").scroll_into_view_if_needed()
+    expect(page.locator("#edit")).to_be_in_viewport(ratio=1)
 
 
 def test_the_focus_is_not_lost_where_a_button_makes_room_for_another(page: Page) -> None:
@@ -203,7 +199,7 @@ def test_the_focus_is_not_lost_where_a_button_makes_room_for_another(page: Page)
     expect(menu.locator("summary")).to_be_focused()
 
 
-def test_what_is_for_a_space_is_not_shown_elsewhere(page: Page) -> None:
-    expect(page.locator("#engine")).to_be_visible()
-    expect(page.get_by_role("button", name="Duplicate")).to_have_count(0)
-    expect(page.get_by_label("Your WaveSpeed key")).to_be_hidden()
+def test_what_is_for_a_space_is_not_shown_elsewhere(blank_page: Page) -> None:
+    expect(blank_page.locator("#engine")).to_be_visible()
+    expect(blank_page.get_by_role("button", name="Duplicate")).to_have_count(0)
+    expect(blank_page.get_by_label("Your WaveSpeed key")).to_be_hidden()

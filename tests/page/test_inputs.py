@@ -32,12 +32,14 @@ def photo_of_a_phone(folder: Path) -> Path:
     return file
 
 
-def test_each_picture_has_a_number_a_part_and_what_will_be_sent(page: Page, tmp_path: Path) -> None:
-    drop(page, PHOTOS / "coffee.jpg", photo_of_a_phone(tmp_path))
-    slots = page.locator("#strip [data-testid=strip-slot]")
+def test_each_picture_has_a_number_a_part_and_what_will_be_sent(
+    blank_page: Page, tmp_path: Path
+) -> None:
+    drop(blank_page, PHOTOS / "coffee.jpg", photo_of_a_phone(tmp_path))
+    slots = blank_page.locator("#strip [data-testid=strip-slot]")
     expect(slots.nth(0)).to_contain_text("1 Edited")
     expect(slots.nth(1)).to_contain_text("2 Reference")
-    told = page.locator("#strip [data-testid=sent]")
+    told = blank_page.locator("#strip [data-testid=sent]")
     expect(told.nth(0)).to_have_text("600×400, 105 kB")
     expect(told.nth(1)).to_contain_text("HEIC to JPEG")
     expect(told.nth(1)).to_contain_text("location removed")
@@ -45,41 +47,41 @@ def test_each_picture_has_a_number_a_part_and_what_will_be_sent(page: Page, tmp_
     assert slots.nth(1).locator("img").evaluate("image => image.naturalWidth") > 0
 
 
-def test_pictures_are_added_put_in_order_and_taken_away_one_by_one(page: Page) -> None:
-    drop(page, PHOTOS / "coffee.jpg")
-    with page.expect_file_chooser() as chooser:
-        page.get_by_role("button", name="Add a picture", exact=True).click()
+def test_pictures_are_added_put_in_order_and_taken_away_one_by_one(blank_page: Page) -> None:
+    drop(blank_page, PHOTOS / "coffee.jpg")
+    with blank_page.expect_file_chooser() as chooser:
+        blank_page.get_by_role("button", name="Add a picture", exact=True).click()
     chooser.value.set_files([str(PHOTOS / "rocket.jpg"), str(PHOTOS / "chelsea.jpg")])
-    expect(page.locator("#strip [data-testid=strip-picture]")).to_have_count(3)
+    expect(blank_page.locator("#strip [data-testid=strip-picture]")).to_have_count(3)
 
-    page.locator("#strip [data-testid=strip-slot]").nth(2).hover()
-    page.get_by_role("button", name="Move picture 3 forward").click()
-    expect(page.locator("#inputs img").nth(1)).to_have_attribute("src", _ends("chelsea.jpg"))
-    assert names(page) == ["coffee.jpg", "chelsea.jpg", "rocket.jpg"]
-    page.locator("#strip [data-testid=strip-slot]").nth(0).hover()
-    page.get_by_role("button", name="Take picture 1 away").click()
-    expect(page.locator("#strip [data-testid=strip-picture]")).to_have_count(2)
-    assert names(page) == ["chelsea.jpg", "rocket.jpg"]
+    blank_page.locator("#strip [data-testid=strip-slot]").nth(2).hover()
+    blank_page.get_by_role("button", name="Move picture 3 forward").click()
+    expect(blank_page.locator("#inputs img").nth(1)).to_have_attribute("src", _ends("chelsea.jpg"))
+    assert names(blank_page) == ["coffee.jpg", "chelsea.jpg", "rocket.jpg"]
+    blank_page.locator("#strip [data-testid=strip-slot]").nth(0).hover()
+    blank_page.get_by_role("button", name="Take picture 1 away").click()
+    expect(blank_page.locator("#strip [data-testid=strip-picture]")).to_have_count(2)
+    assert names(blank_page) == ["chelsea.jpg", "rocket.jpg"]
     # By keyboard, too: the focus is where it was, on what came up in its place.
-    page.get_by_role("button", name="Take picture 1 away").press("Enter")
-    expect(page.locator("#strip [data-testid=strip-picture]")).to_have_count(1)
-    expect(page.locator("#strip :focus")).to_have_count(1)
+    blank_page.get_by_role("button", name="Take picture 1 away").press("Enter")
+    expect(blank_page.locator("#strip [data-testid=strip-picture]")).to_have_count(1)
+    expect(blank_page.locator("#strip :focus")).to_have_count(1)
 
 
 def _ends(name: str) -> re.Pattern[str]:
     return re.compile(f"{name}$")
 
 
-def test_a_fifth_picture_is_refused_with_a_word(page: Page) -> None:
-    drop(page, *[PHOTOS / "coffee.jpg"] * 5)
-    expect(page.locator("#strip")).to_contain_text("Not sent: 4 pictures go together.")
-    expect(page.locator("#edit")).to_be_disabled()
-    page.locator("#strip [data-testid=strip-slot]").nth(4).hover()
-    page.get_by_role("button", name="Take picture 5 away").click()
-    expect(page.locator("#edit")).to_have_text("Say what should change")
+def test_a_fifth_picture_is_refused_with_a_word(blank_page: Page) -> None:
+    drop(blank_page, *[PHOTOS / "coffee.jpg"] * 5)
+    expect(blank_page.locator("#strip")).to_contain_text("Not sent: 4 pictures go together.")
+    expect(blank_page.locator("#edit")).to_be_disabled()
+    blank_page.locator("#strip [data-testid=strip-slot]").nth(4).hover()
+    blank_page.get_by_role("button", name="Take picture 5 away").click()
+    expect(blank_page.locator("#edit")).to_have_text("Say what should change")
 
 
-def test_pictures_are_dropped_and_pasted_anywhere_on_the_page(page: Page) -> None:
+def test_pictures_are_dropped_and_pasted_anywhere_on_the_page(blank_page: Page) -> None:
     bring = """([kind, name]) => {
         const transfer = new DataTransfer();
         const png = Uint8Array.from(atob("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="), (c) => c.charCodeAt(0));
@@ -89,29 +91,29 @@ def test_pictures_are_dropped_and_pasted_anywhere_on_the_page(page: Page) -> Non
             : new DragEvent("drop", { dataTransfer: transfer, bubbles: true, cancelable: true });
         document.querySelector("#answer").dispatchEvent(event);
     }"""  # noqa: E501 - a whole picture
-    page.evaluate(bring, ["drop", "dropped.png"])
-    expect(page.locator("#strip [data-testid=strip-picture]")).to_have_count(1)
-    page.evaluate(bring, ["paste", "pasted.png"])
-    expect(page.locator("#strip [data-testid=strip-picture]")).to_have_count(2)
+    blank_page.evaluate(bring, ["drop", "dropped.png"])
+    expect(blank_page.locator("#strip [data-testid=strip-picture]")).to_have_count(1)
+    blank_page.evaluate(bring, ["paste", "pasted.png"])
+    expect(blank_page.locator("#strip [data-testid=strip-picture]")).to_have_count(2)
 
 
-def test_a_click_on_a_picture_puts_its_number_into_the_prompt(page: Page) -> None:
-    drop(page, PHOTOS / "coffee.jpg", PHOTOS / "rocket.jpg")
-    page.locator("#prompt textarea").fill("take the light of")
-    page.get_by_role("button", name="Put “image 2” into the prompt").click()
-    expect(page.locator("#prompt textarea")).to_have_value("take the light of image 2")
-    expect(page.locator("#edit")).to_have_text("Edit  $0.02")
+def test_a_click_on_a_picture_puts_its_number_into_the_prompt(blank_page: Page) -> None:
+    drop(blank_page, PHOTOS / "coffee.jpg", PHOTOS / "rocket.jpg")
+    blank_page.locator("#prompt textarea").fill("take the light of")
+    blank_page.get_by_role("button", name="Put “image 2” into the prompt").click()
+    expect(blank_page.locator("#prompt textarea")).to_have_value("take the light of image 2")
+    expect(blank_page.locator("#edit")).to_have_text("Edit  $0.02")
 
 
-def test_a_picture_that_the_prompt_names_and_that_is_not_there_is_told(page: Page) -> None:
-    drop(page, PHOTOS / "coffee.jpg")
-    page.locator("#prompt textarea").fill("take the light of image 2")
-    expect(page.locator("#prompt-hint")).to_have_text(
+def test_a_picture_that_the_prompt_names_and_that_is_not_there_is_told(blank_page: Page) -> None:
+    drop(blank_page, PHOTOS / "coffee.jpg")
+    blank_page.locator("#prompt textarea").fill("take the light of image 2")
+    expect(blank_page.locator("#prompt-hint")).to_have_text(
         "The prompt names image 2; there is only one."
     )
-    drop_more = page.locator("#inputs input[type=file]").first
+    drop_more = blank_page.locator("#inputs input[type=file]").first
     drop_more.set_input_files(str(PHOTOS / "rocket.jpg"))
-    expect(page.locator("#prompt-hint")).not_to_contain_text("names")
+    expect(blank_page.locator("#prompt-hint")).not_to_contain_text("names")
 
 
 def test_examples_and_chips_fill_in_and_spend_nothing(page: Page) -> None:

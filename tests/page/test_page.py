@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import subprocess
 import time
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,7 @@ from tests.conftest import PHOTOS, AppWith
 from tests.support import chromium
 from tests.support.apps import App
 from tests.support.service import KEY, Service
-from tests.support.visits import ask, drop, listening, runs, tab, visit
+from tests.support.visits import ask, drop, listening, runs, visit
 
 
 def test_from_drop_to_result_with_status_flag_and_timings(page: Page) -> None:
@@ -25,10 +24,6 @@ def test_from_drop_to_result_with_status_flag_and_timings(page: Page) -> None:
 
     ask(page, "make it black and white")
 
-    expect(page.locator("#status [data-testid=step-run]")).to_be_visible()
-    expect(page.locator("#status [data-testid=step-run]")).to_contain_text(
-        re.compile(r"Queue|Process")
-    )
     picture = page.locator("#results [data-testid=result]")
     expect(picture).to_be_visible()
     expect(page.locator("#status")).to_contain_text(re.compile(r"Done in \d+\.\d s\. \$0\.02 was"))
@@ -107,21 +102,23 @@ def test_the_keyboard_edits(page: Page, keys: str) -> None:
         (1, "   ", "Say what should change"),
     ],
 )
-def test_the_button_says_what_is_missing(page: Page, files: int, prompt: str, said: str) -> None:
+def test_the_button_says_what_is_missing(
+    blank_page: Page, files: int, prompt: str, said: str
+) -> None:
     if files:
-        drop(page, *[PHOTOS / "coffee.jpg"] * files)
-    page.locator("#prompt textarea").fill(prompt)
-    expect(page.locator("#edit")).to_have_text(said)
-    expect(page.locator("#edit")).to_be_disabled()
-    page.keyboard.press("Control+Enter")
-    expect(page.locator("#status")).to_contain_text("Ready.")
+        drop(blank_page, *[PHOTOS / "coffee.jpg"] * files)
+    blank_page.locator("#prompt textarea").fill(prompt)
+    expect(blank_page.locator("#edit")).to_have_text(said)
+    expect(blank_page.locator("#edit")).to_be_disabled()
+    blank_page.keyboard.press("Control+Enter")
+    expect(blank_page.locator("#status")).to_contain_text("Ready.")
 
 
-def test_a_prompt_too_long_is_told_beside_it_before_anything_is_sent(page: Page) -> None:
-    ask(page, "x" * 32_001)
+def test_a_prompt_too_long_is_told_beside_it_before_anything_is_sent(blank_page: Page) -> None:
+    ask(blank_page, "x" * 32_001)
     said = "32,001 characters; 32,000 is the most"
-    expect(page.locator("#prompt-note")).to_contain_text(said)
-    expect(page.locator("#status")).to_contain_text("Ready.")
+    expect(blank_page.locator("#prompt-note")).to_contain_text(said)
+    expect(blank_page.locator("#status")).to_contain_text("Ready.")
 
 
 def test_a_file_that_is_no_picture_is_told_beside_the_pictures(page: Page, tmp_path: Path) -> None:
@@ -201,16 +198,17 @@ def test_a_stop_while_nothing_was_accepted_ends_the_edit_for_nothing(page: Page)
     expect(page.locator("#edit")).to_be_visible()
 
 
-def test_closing_the_tab_ends_the_watching_and_not_the_edit(app: App, browser: Browser) -> None:
+def test_closing_the_tab_ends_the_watching_and_not_the_edit(
+    app_with: AppWith, service: Service, browser: Browser
+) -> None:
+    app, service.may_end = app_with(service), 0
     before, log_before = runs(app), len(app.log())
-    context = browser.new_context()
-    page = context.new_page()
-    page.goto(app.url)
-    expect(page.locator("body[data-ready]")).to_be_attached()
-    ask(page, "sketch")
-    expect(page.locator("#status [data-testid=step-run]", has_text="Queue")).to_be_visible()
-    context.close()
+    with visit(browser, app.url) as page:
+        ask(page, "sketch")
+        step = page.locator("#status [data-testid=step-run]")
+        expect(step).to_contain_text(re.compile(r"Queue|Process"))
 
+    service.may_end = 1
     [run_id] = runs(app) - before
     deadline = time.monotonic() + 15
     while not re.search(rf"{run_id} .*: done", app.log()):
@@ -220,15 +218,15 @@ def test_closing_the_tab_ends_the_watching_and_not_the_edit(app: App, browser: B
 
 
 @pytest.mark.parametrize("keys", ["Enter", "Shift+Enter"])
-def test_a_new_line_in_the_prompt_spends_nothing(page: Page, keys: str) -> None:
-    drop(page, PHOTOS / "chelsea.jpg")
-    page.locator("#prompt textarea").press_sequentially("sepia")
-    page.keyboard.press(keys)
-    page.keyboard.type("warm")
-    expect(page.locator("#prompt textarea")).to_have_value("sepia\nwarm")
-    page.wait_for_timeout(700)  # An edit would have begun by then.
-    expect(page.locator("#status")).to_contain_text("Ready.")
-    expect(page.locator("#history [data-testid=history-card]")).to_have_count(0)
+def test_a_new_line_in_the_prompt_spends_nothing(blank_page: Page, keys: str) -> None:
+    drop(blank_page, PHOTOS / "chelsea.jpg")
+    blank_page.locator("#prompt textarea").press_sequentially("sepia")
+    blank_page.keyboard.press(keys)
+    blank_page.keyboard.type("warm")
+    expect(blank_page.locator("#prompt textarea")).to_have_value("sepia\nwarm")
+    blank_page.wait_for_timeout(700)  # An edit would have begun by then.
+    expect(blank_page.locator("#status")).to_contain_text("Ready.")
+    expect(blank_page.locator("#history [data-testid=history-card]")).to_have_count(0)
 
 
 HOSTILE = (
@@ -274,8 +272,8 @@ def test_on_a_phone_what_happens_comes_into_view(
     app_with: AppWith, service: Service, browser: Browser
 ) -> None:
     app, service.may_end = app_with(service), 0
-    context = browser.new_context(viewport={"width": 390, "height": 640})
-    with closing(context), tab(context, app.url) as page:
+    with visit(browser, app.url) as page:
+        page.set_viewport_size({"width": 390, "height": 640})
         expect(page.locator("#status")).not_to_be_in_viewport()
         ask(page, "sepia")
         expect(page.locator("#status [data-testid=step-run]")).to_be_in_viewport()

@@ -16,6 +16,11 @@ from pathlib import Path
 
 import httpx
 
+from wavespeed import Pace
+
+HANDOVER = 20.0
+QUICK = Pace(shortest=0.2)
+"""It asks the service more often than it should: nothing is learned from waiting for an answer."""
 ROOT = Path(__file__).parent.parent.parent
 PHOTOS = ROOT / "wavespeed" / "studio" / "assets" / "photos"
 # A start takes seconds, nearly all of it for imports: most tests get a fork of a process that has
@@ -73,7 +78,7 @@ def served(
     log_file = folder / "app.log"
     process: subprocess.Popen[bytes] | BaseProcess
     if python is None:
-        process = _FORKS.Process(target=_run, args=(environment, str(log_file)))
+        process = _FORKS.Process(target=_run, args=(environment, str(log_file), HANDOVER))
         process.start()
     else:
         with log_file.open("ab") as log:
@@ -113,7 +118,7 @@ def _environment(folder: Path, port: int) -> dict[str, str]:
     }
 
 
-def _run(environment: dict[str, str], log_file: str, *handover: float) -> None:
+def _run(environment: dict[str, str], log_file: str, handover: float) -> None:
     log = os.open(log_file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
     os.dup2(log, 1)
     os.dup2(log, 2)
@@ -122,7 +127,7 @@ def _run(environment: dict[str, str], log_file: str, *handover: float) -> None:
     os.environ.update(environment)
     app = importlib.import_module("app")
     with suppress(KeyboardInterrupt):
-        app.main(app.from_environment(os.environ), *handover)
+        app.main(app.from_environment(os.environ), handover, QUICK)
 
 
 def _wait_for(app: App, pause: float) -> None:

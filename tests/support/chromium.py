@@ -19,6 +19,7 @@ ARGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--js-flags=--no-opt",  # A page of a test does not live long enough to be worth optimizing.
     # A camera that shows a test picture.
     "--use-fake-device-for-media-stream",
     "--use-fake-ui-for-media-stream",

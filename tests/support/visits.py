@@ -64,6 +64,17 @@ def tab(context: BrowserContext, url: str) -> Iterator[Page]:
     page.close()
 
 
+def emptied(page: Page) -> None:
+    """Leaves nothing in the fields, whatever a test before has left there."""
+    clear = page.locator("#inputs").get_by_label("Clear")
+    if clear.count():
+        clear.first.click()
+    expect(page.locator("#inputs img")).to_have_count(0)
+    expect(page.locator("#strip [data-testid=strip-picture]")).to_have_count(0)
+    page.locator("#prompt textarea").fill("")
+    expect(page.locator("#edit")).to_have_text("Add a picture first")
+
+
 def drop(page: Page, *files: Path | str) -> None:
     page.locator("#inputs input[type=file]").first.set_input_files([str(file) for file in files])
     expect(page.locator("#inputs img")).to_have_count(len(files))

@@ -39,6 +39,9 @@ CLOSED = (
 """Routes of Gradio's that nothing here asks, and that are open to anyone."""
 SMALL_BYTES = 100_000
 """A body below is looked at on the loop, which takes less than handing it to a thread."""
+ASSET = re.compile(r"/assets/[\w.-]+-[\w-]{8,10}\.(js|css|woff2?)$")
+"""Gradio's scripts, which have a hash of their content in their names. Gradio says nothing of how
+long they hold, so that a browser asks for each of some eighty again at every visit."""
 FRAMES = "frame-ancestors 'self'"
 HUB_FRAMES = f"{FRAMES} https://huggingface.co"
 """The Hub shows a Space in a frame of its own; other Spaces are strangers."""
@@ -141,6 +144,8 @@ class SecurityMiddleware:
             own = {name.lower(): value for name, value in message["headers"]}
             message["headers"] = [(name, own[name]) for name in sorted(OF_A_RANGE & own.keys())]
         headers = MutableHeaders(raw=list(message["headers"]))
+        if message["status"] == 200 and ASSET.search(scope["path"]):
+            headers["Cache-Control"] = "public, max-age=31536000, immutable"
         if is_file:
             headers["Cache-Control"] = "private, no-store"
             headers["X-Content-Type-Options"] = "nosniff"

@@ -60,7 +60,19 @@
     // The result gets the focus, unless its person is writing the next words already.
     if (before === "running" && !typed) one("#results .ws-stage")?.focus({ preventScroll: true });
   };
-  setInterval(tick, 100);
+  // There is a timer only while something counts or runs; an idle page is looked at when it changes.
+  let timer = null;
+  const look = () => {
+    timer = null;
+    tick();
+    changes.takeRecords();  // Its own ones.
+    if (state === "running" || one("#status :is([data-seconds], [data-ago], [data-left]), #results [data-clock]")) later();
+  };
+  const later = () => { timer ??= setTimeout(look, 100); };
+  const changes = new MutationObserver(later);
+  const attributeFilter = ["data-state", "data-title", "data-stamp", "data-ages", "data-seconds", "data-ago", "data-left", "data-now"];
+  changes.observe(document.body, { childList: true, subtree: true, attributes: true, attributeFilter });
+  later();
   // Since a button was pressed: not since the edit was seen to run, which may take a moment.
   document.addEventListener("input", (event) => { typed ||= event.isTrusted; }, true);
   document.addEventListener("click", (event) => { typed &&= !event.target.closest?.("button"); }, true);
