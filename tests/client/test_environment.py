@@ -46,6 +46,7 @@ def is_served(url: str) -> bool:
     return httpx.get(url, trust_env=False).status_code == 200
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
 @pytest.mark.parametrize(("name", "python"), [("::1", sys.executable), ("[::]", None)])
 def test_the_page_is_served_over_ipv6_whatever_the_proxies(
@@ -108,6 +109,7 @@ def test_a_temporary_folder_that_can_not_be_written_is_named_in_one_line(tmp_pat
     assert "Traceback" not in said
 
 
+@pytest.mark.slow
 def test_without_a_temporary_folder_of_its_own_the_page_keeps_its_copies_in_the_data_folder(
     tmp_path: Path,
 ) -> None:
@@ -116,6 +118,7 @@ def test_without_a_temporary_folder_of_its_own_the_page_keeps_its_copies_in_the_
     assert (tmp_path / "data" / "cache").is_dir()
 
 
+@pytest.mark.slow
 def test_two_apps_that_share_a_temporary_folder_leave_each_others_pictures_alone(
     tmp_path: Path,
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
@@ -60,6 +61,15 @@ def settle(page: Page) -> None:
     )
 
 
+def test_a_result_fits_and_is_accessible_in_both_themes(page: Page) -> None:
+    ask(page, "sepia")
+    expect(page.locator("#results [data-testid=result]")).to_be_visible()
+    expect(page.locator("#history li")).to_have_count(1)
+    page.locator("[data-testid=details] summary").click()
+    assert_fits_and_is_accessible(page, "result")
+
+
+@pytest.mark.slow
 def test_an_edit_fits_and_is_accessible_in_any_state_in_both_themes(page: Page) -> None:
     assert_fits_and_is_accessible(page, "empty")
     ask(page, "sepia [[slow]]")
@@ -79,6 +89,7 @@ def test_an_edit_fits_and_is_accessible_in_any_state_in_both_themes(page: Page) 
         assert_fits_and_is_accessible(page, prompt)
 
 
+@pytest.mark.slow
 def test_variants_fit_and_are_accessible_in_both_themes(page: Page) -> None:
     ask(page, "sepia")
     expect(page.locator("#results [data-testid=result]")).to_have_count(1)
@@ -95,6 +106,7 @@ def test_variants_fit_and_are_accessible_in_both_themes(page: Page) -> None:
     assert_fits_and_is_accessible(page, "full screen")
 
 
+@pytest.mark.slow
 def test_pictures_on_their_own_fit_and_are_accessible_in_both_themes(
     app: App, page: Page, tmp_path: Path
 ) -> None:

@@ -91,6 +91,7 @@ def test_each_picture_becomes_an_edit_of_its_own(
     is_done(page, 4)
 
 
+@pytest.mark.slow
 def test_that_it_began_is_seen_at_once_however_long_its_pictures_take_to_draw(
     service: Service, page: Page, tmp_path: Path
 ) -> None:
@@ -119,6 +120,7 @@ def test_that_it_began_is_seen_at_once_however_long_its_pictures_take_to_draw(
     expect(page.locator("#status")).to_contain_text("2 paused.")
 
 
+@pytest.mark.slow
 def test_a_batch_is_paused_and_goes_on(service: Service, page: Page, tmp_path: Path) -> None:
     service.may_end = 0
     ask_each(page, "calm", *pictures(tmp_path, 4))
@@ -157,6 +159,7 @@ def test_what_failed_is_tried_again_with_one_click(
     expect(page.get_by_role("button", name="Try")).to_have_count(0)
 
 
+@pytest.mark.slow
 def test_kill_9_in_the_middle_of_a_batch_loses_nothing_and_sends_nothing_twice(
     service: Service, browser: Browser, tmp_path: Path
 ) -> None:

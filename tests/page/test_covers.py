@@ -121,7 +121,9 @@ def test_a_picture_that_was_not_checked_is_told_as_not_checked(
         expect(page.locator("#results [data-testid=flag-unknown]")).to_be_visible()
 
 
-@pytest.mark.parametrize(("mode", "shown"), [("hide", 0), ("show", 1)])
+@pytest.mark.parametrize(
+    ("mode", "shown"), [("hide", 0), pytest.param("show", 1, marks=pytest.mark.slow)]
+)
 def test_the_owner_decides_what_becomes_of_flagged_pictures(
     app_with: AppWith, service: Service, browser: Browser, tmp_path: Path, mode: str, shown: int
 ) -> None:

@@ -85,6 +85,7 @@ def test_a_page_before_an_audience_is_not_told_where_a_flagged_input_is(
     assert_nothing_of_it(said, stage)
 
 
+@pytest.mark.slow
 def test_where_flagged_pictures_are_hidden_no_page_is_told_where_one_is(
     browser: Browser, tmp_path: Path
 ) -> None:
@@ -105,7 +106,7 @@ def test_where_flagged_pictures_are_hidden_no_page_is_told_where_one_is(
     context.close()
 
 
-@pytest.mark.parametrize("mode", ["hide", "blur"])
+@pytest.mark.parametrize("mode", ["hide", pytest.param("blur", marks=pytest.mark.slow)])
 def test_a_flagged_output_that_can_not_be_fetched_is_told_by_its_id_alone(
     app_with: AppWith, service: Service, browser: Browser, mode: str
 ) -> None:

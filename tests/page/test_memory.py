@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from urllib.parse import quote
 
+import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.conftest import PHOTOS, AppWith
@@ -80,6 +81,7 @@ def test_a_link_with_a_prompt_fills_the_page_for_anyone_once(app: App, browser: 
         expect(field).to_have_value("a plate")
 
 
+@pytest.mark.slow
 def test_a_link_to_an_edit_opens_it_for_the_browser_that_made_it_alone(
     app: App, browser: Browser, page: Page
 ) -> None:
@@ -142,6 +144,7 @@ def test_kill_9_in_the_middle_loses_nothing_and_sends_nothing_twice(
     assert len(service.submissions) == 1
 
 
+@pytest.mark.slow
 def test_the_history_opens_reuses_and_deletes(page: Page) -> None:
     for prompt in ("mirror", "invert"):
         ask_again(page, prompt)
@@ -182,6 +185,7 @@ def ask_again(page: Page, prompt: str) -> None:
     see_result(page, prompt)
 
 
+@pytest.mark.slow
 def test_a_lost_answer_offers_to_look_again_and_to_send_again(page: Page) -> None:
     ask(page, "warm [[outage]]")
     problem = page.locator("#results [data-testid=problem]")

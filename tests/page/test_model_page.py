@@ -63,7 +63,9 @@ def test_a_script_is_told_which_model_it_was_and_what_it_costs(app: App) -> None
     assert MODEL not in str(described)
 
 
-@pytest.mark.parametrize("status", [400, 404, 410])
+@pytest.mark.parametrize(
+    "status", [404, *(pytest.param(other, marks=pytest.mark.slow) for other in (400, 410))]
+)
 def test_a_model_that_is_gone_is_told_on_the_page_and_to_scripts(
     app: App, service: Service, page: Page, status: int
 ) -> None:
@@ -97,6 +99,7 @@ def test_with_a_budget_and_no_price_nothing_is_sent(
     assert service.submissions == []
 
 
+@pytest.mark.slow
 def test_an_old_edit_is_sent_anew_to_the_model_of_today_at_the_price_on_the_button(
     service: Service, browser: Browser, tmp_path: Path
 ) -> None:

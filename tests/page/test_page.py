@@ -332,6 +332,7 @@ def test_what_ticks_needs_no_traffic(app_with: AppWith, service: Service, browse
         assert not asked
 
 
+@pytest.mark.slow
 def test_a_picture_is_taken_with_the_camera(page: Page) -> None:
     page.context.grant_permissions(["camera"])
     inputs = page.locator("#inputs")

@@ -108,6 +108,7 @@ def test_a_stranger_gets_the_prompt_and_puts_the_pictures_in_order(
         expect(other.locator("#inputs img")).to_have_count(1)
 
 
+@pytest.mark.slow
 def test_a_new_edit_keeps_the_old_result_in_the_history_page_by_page(page: Page) -> None:
     ask(page, "edit 0")
     see(page, "edit 0")
@@ -207,6 +208,7 @@ def test_the_balance_is_the_owners_on_localhost_alone(app: App, browser: Browser
     assert "12.34" not in httpx.get(f"{app.url}/config").text
 
 
+@pytest.mark.slow
 def test_after_a_restart_a_visitors_run_asks_for_the_key_and_goes_on(
     service: Service, browser: Browser, tmp_path: Path
 ) -> None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.conftest import PHOTOS, AppWith
@@ -48,6 +49,7 @@ def test_the_old_result_stays_pale_until_the_new_file_is_there(page: Page) -> No
     expect(page.locator("#status")).to_contain_text("You may close this page")
 
 
+@pytest.mark.slow
 def test_the_status_says_what_is_usual_and_when_it_was_last_heard_of(page: Page) -> None:
     for prompt in ("sepia", "warm", "cool"):
         made(page, prompt) if prompt == "sepia" else again(page, prompt)
@@ -225,6 +227,7 @@ def test_results_fill_the_screen_and_are_turned_over_by_key(page: Page) -> None:
     expect(page.locator("#results [data-testid=result]")).to_have_count(2)
 
 
+@pytest.mark.slow
 def test_the_focus_goes_to_the_result_unless_its_person_writes_on(page: Page) -> None:
     made(page, "sepia")
     expect(page.locator("[data-testid=stage]")).to_be_focused()
@@ -239,6 +242,7 @@ def test_the_focus_goes_to_the_result_unless_its_person_writes_on(page: Page) ->
     expect(page.locator("#prompt textarea")).to_be_focused()
 
 
+@pytest.mark.slow
 def test_what_is_watched_no_more_is_told_so_and_comes_into_the_history(
     app_with: AppWith, service: Service, browser: Browser
 ) -> None:
@@ -309,6 +313,7 @@ def test_a_variant_that_fails_leaves_the_others_and_what_is_read_of_it_stays_ope
         expect(page.locator("#results [data-testid=result]")).to_have_count(2)
 
 
+@pytest.mark.slow
 def test_a_link_to_one_of_several_shows_that_one(app: App, page: Page) -> None:
     ask_for(page, "2", "sepia")
     expect(page.locator("#results [data-testid=result]")).to_have_count(2)

@@ -24,7 +24,7 @@ def app(app_with: AppWith, service: Service) -> App:
     return app_with(service)
 
 
-@pytest.mark.parametrize("delay", [0.1, 0.3])
+@pytest.mark.parametrize("delay", [0.1, pytest.param(0.3, marks=pytest.mark.slow)])
 def test_a_first_press_behind_a_proxy_that_delays_is_seen(
     browser: Browser, app: App, service: Service, delay: float
 ) -> None:
@@ -61,6 +61,7 @@ def test_twenty_presses_are_seen_and_sent_once_each(
     assert len(service.submissions) == PRESSES
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("delay", [0.3])
 def test_history_versions_and_keys_answer_behind_such_a_proxy(
     browser: Browser, app: App, delay: float
@@ -106,6 +107,7 @@ def test_a_press_whose_answer_is_lost_is_shown_all_the_same(
     assert len(service.submissions) == 1
 
 
+@pytest.mark.slow
 def test_a_stream_that_is_cut_off_brings_the_page_back_with_its_edit(
     browser: Browser, app: App, service: Service
 ) -> None:
@@ -163,6 +165,7 @@ def test_a_card_is_there_while_the_edit_is_under_way(service: Service, page: Pag
     expect(page.locator(RESULT)).to_be_hidden()
 
 
+@pytest.mark.slow
 def test_the_same_press_begins_its_edit_once_across_reloads_and_restarts(
     service: Service, browser: Browser, tmp_path: Path
 ) -> None:

@@ -406,6 +406,7 @@ def page(browser: Browser) -> Iterator[Page]:
     context.close()
 
 
+@pytest.mark.slow
 def test_a_sheet_opens_from_the_disk_offline_and_prints(page: Page, tmp_path: Path) -> None:
     runs = [
         finished(tmp_path, prompt, PHOTOS / "coffee.jpg", minute=number)
@@ -439,6 +440,7 @@ def test_a_sheet_opens_from_the_disk_offline_and_prints(page: Page, tmp_path: Pa
     assert sum(url.startswith("file://") for url in requests) == 1
 
 
+@pytest.mark.slow
 def test_a_sheet_in_print_is_dark_on_white_even_where_the_screen_is_dark(
     page: Page, photo: Path, tmp_path: Path
 ) -> None:

@@ -125,7 +125,7 @@ def test_a_kill_at_each_step_of_a_run_ends_in_one_submission_and_the_result(
     assert outcome.submissions == 1
 
 
-@pytest.mark.parametrize("kills", [10, pytest.param(100, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [5, pytest.param(100, marks=pytest.mark.slow)])
 def test_kills_at_random_moments_lose_nothing_and_pay_nothing_twice(
     starters: SimpleQueue[Starter], tmp_path: Path, kills: int
 ) -> None:

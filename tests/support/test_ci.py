@@ -23,6 +23,7 @@ def test_that_does_not():
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="CI runs on Linux")
 @pytest.mark.parametrize(("ci", "code"), [("", 0), ("true", 1)])
 def test_a_skipped_test_fails_the_run_under_ci_alone(tmp_path: Path, ci: str, code: int) -> None:
