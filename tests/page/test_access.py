@@ -125,6 +125,7 @@ def test_pictures_on_their_own_fit_and_are_accessible_in_both_themes(
         assert_fits_and_is_accessible(stage, "before an audience")
 
 
+@pytest.mark.slow
 def test_everything_can_be_reached_by_keyboard_and_is_seen_in_focus(page: Page) -> None:
     ask(page, "sepia")
     expect(page.locator("#results [data-testid=result]")).to_be_visible()
@@ -167,6 +168,7 @@ def test_everything_can_be_reached_by_keyboard_and_is_seen_in_focus(page: Page) 
     assert not unseen, f"not seen in focus: {unseen}"
 
 
+@pytest.mark.slow
 def test_little_motion_is_honoured(page: Page) -> None:
     """Every visitor of these tests asks for it."""
     ask(page, "sepia [[slow]]")
@@ -194,6 +196,7 @@ def test_on_a_phone_the_button_stays_within_the_thumbs_reach(page: Page) -> None
     expect(page.locator("#edit")).to_be_in_viewport(ratio=1)
 
 
+@pytest.mark.slow
 def test_the_focus_is_not_lost_where_a_button_makes_room_for_another(page: Page) -> None:
     drop(page, PHOTOS / "coffee.jpg")
     page.locator("#prompt textarea").fill("warm [[nsfw]] [[ratelimit]]")

@@ -138,6 +138,7 @@ def test_a_batch_is_paused_and_goes_on(service: Service, page: Page, tmp_path: P
     assert len(service.submissions) == 4
 
 
+@pytest.mark.slow
 def test_what_failed_is_tried_again_with_one_click(
     service: Service, page: Page, tmp_path: Path
 ) -> None:
@@ -180,6 +181,7 @@ def test_kill_9_in_the_middle_of_a_batch_loses_nothing_and_sends_nothing_twice(
     assert service.under_way <= 2  # The restart, too, knows what is there already.
 
 
+@pytest.mark.slow
 def test_fifty_pictures_are_the_most(page: Page, tmp_path: Path) -> None:
     drop(page, *pictures(tmp_path, 51))
     expect(page.locator("#edit")).to_have_text("4 pictures at most")

@@ -105,6 +105,7 @@ def test_a_good_picture_is_taken_whatever_it_is_called(page: Page, tmp_path: Pat
     expect_slots(page, 6, good=6)
 
 
+@pytest.mark.slow
 def test_the_picker_refuses_nothing_by_name(page: Page, tmp_path: Path) -> None:
     files = [named(tmp_path, "cup.pjp"), raw_photo(tmp_path, "garden.arw"), pdf(tmp_path)]
     with page.expect_file_chooser() as chooser:
@@ -118,7 +119,7 @@ def test_the_picker_refuses_nothing_by_name(page: Page, tmp_path: Path) -> None:
     expect(notes.nth(1)).to_contain_text("offer.pdf")
 
 
-@pytest.mark.parametrize("where", [IN_THE_FIELD, BESIDE_IT])
+@pytest.mark.parametrize("where", [IN_THE_FIELD, pytest.param(BESIDE_IT, marks=pytest.mark.slow)])
 def test_what_is_no_picture_is_answered_wherever_it_is_dropped(
     page: Page, tmp_path: Path, where: str
 ) -> None:

@@ -42,6 +42,7 @@ def test_a_reload_in_the_middle_picks_the_edit_up_where_it_was(
         see_result(page, "grey")
 
 
+@pytest.mark.slow
 def test_what_was_not_sent_yet_is_there_after_a_lost_connection(page: Page) -> None:
     drop(page, PHOTOS / "coffee.jpg", PHOTOS / "rocket.jpg")
     page.locator("#prompt textarea").fill("a bowl")

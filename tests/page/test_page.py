@@ -53,6 +53,7 @@ def test_the_downloaded_file_is_the_grey_picture(page: Page, tmp_path: Path) -> 
     assert red.tobytes() == green.tobytes() == blue.tobytes()
 
 
+@pytest.mark.slow
 def test_seconds_tick_without_the_server(page: Page) -> None:
     ask(page, "warm [[slow]]")
     ticking = page.locator("#status [data-testid=step-run] b")
@@ -72,6 +73,7 @@ def test_a_double_click_makes_one_edit_and_does_not_stop_it(app: App, page: Page
     assert len(runs(app) - before) == 1
 
 
+@pytest.mark.slow
 def test_the_key_is_not_too_fast_for_the_button(page: Page) -> None:
     drop(page, PHOTOS / "chelsea.jpg")
     page.locator("#prompt textarea").evaluate(
@@ -85,7 +87,9 @@ def test_the_key_is_not_too_fast_for_the_button(page: Page) -> None:
     expect(page.locator("#results [data-testid=result]")).to_have_attribute("alt", "Result: sepia")
 
 
-@pytest.mark.parametrize("keys", ["Control+Enter", "Meta+Enter"])
+@pytest.mark.parametrize(
+    "keys", ["Control+Enter", pytest.param("Meta+Enter", marks=pytest.mark.slow)]
+)
 def test_the_keyboard_edits(page: Page, keys: str) -> None:
     drop(page, PHOTOS / "chelsea.jpg")
     page.locator("#prompt textarea").press_sequentially("sepia")
@@ -136,7 +140,12 @@ def test_a_file_that_is_no_picture_is_told_beside_the_pictures(page: Page, tmp_p
 @pytest.mark.parametrize(
     ("prompt", "what", "money"),
     [
-        ("[[moderated]]", "refused by content moderation", "Nothing was spent."),
+        pytest.param(
+            "[[moderated]]",
+            "refused by content moderation",
+            "Nothing was spent.",
+            marks=pytest.mark.slow,
+        ),
         ("[[nocredit]]", "out of credit", "Nothing was spent."),
         ("[[fail]]", "The edit failed.", "WaveSpeed refunds failed runs within 3 hours."),
     ],
@@ -154,6 +163,7 @@ def test_an_error_says_what_happened_the_money_and_what_to_do(
     expect(page.locator("#inputs img")).to_have_count(1)
 
 
+@pytest.mark.slow
 def test_a_rate_limit_is_seen_and_waited_out(page: Page) -> None:
     ask(page, "sepia [[ratelimit]]")
     expect(page.locator("#status")).to_contain_text("Next try in")
@@ -242,6 +252,7 @@ def test_markup_and_templates_in_a_prompt_stay_text(page: Page) -> None:
     assert page.evaluate("window.hit") is None
 
 
+@pytest.mark.slow
 def test_markup_in_a_file_name_stays_text(page: Page, tmp_path: Path) -> None:
     fake = tmp_path / "<b onclick=x>${window.hit=1}.jpg"
     fake.write_text("no picture")
@@ -254,6 +265,7 @@ def test_markup_in_a_file_name_stays_text(page: Page, tmp_path: Path) -> None:
     assert page.evaluate("window.hit") is None
 
 
+@pytest.mark.slow
 def test_the_page_asks_nobody_but_its_own_server(app: App, browser: Browser) -> None:
     context = browser.new_context()
     page = context.new_page()
@@ -312,6 +324,7 @@ def test_no_chromium_but_the_machines_own_is_needed() -> None:
     assert subprocess.run([path, "--version"], capture_output=True).returncode == 0
 
 
+@pytest.mark.slow
 def test_what_ticks_needs_no_traffic(app_with: AppWith, service: Service, browser: Browser) -> None:
     service.may_end = 0
     with listening(browser, app_with(service).url) as page:

@@ -64,6 +64,7 @@ def test_a_result_of_elsewhere_is_fetched_by_its_id(
     assert len(service.submissions) == 1
 
 
+@pytest.mark.slow
 def test_a_result_says_that_it_was_saved_and_checked(page: Page) -> None:
     ask(page, "make it grey")
     see(page, "make it grey")
@@ -71,6 +72,7 @@ def test_a_result_says_that_it_was_saved_and_checked(page: Page) -> None:
     expect(page.locator("#results")).to_contain_text("checked")
 
 
+@pytest.mark.slow
 def test_a_result_dropped_onto_the_page_brings_its_prompt_and_pictures_back(
     page: Page, tmp_path: Path
 ) -> None:
@@ -91,6 +93,7 @@ def test_a_result_dropped_onto_the_page_brings_its_prompt_and_pictures_back(
     assert [source.rsplit("/", 1)[1] for source in sources] == ["coffee.jpg", "rocket.jpg"]
 
 
+@pytest.mark.slow
 def test_a_stranger_gets_the_prompt_and_puts_the_pictures_in_order(
     app: App, browser: Browser, page: Page, tmp_path: Path
 ) -> None:
@@ -140,6 +143,7 @@ def test_a_run_is_deleted_here_and_if_asked_at_the_service(page: Page, service: 
     assert prediction_id not in service.tasks
 
 
+@pytest.mark.slow
 def test_a_service_that_will_not_delete_keeps_it_here_too(page: Page, service: Service) -> None:
     ask(page, "make it grey")
     see(page, "make it grey")
@@ -152,6 +156,7 @@ def test_a_service_that_will_not_delete_keeps_it_here_too(page: Page, service: S
     expect(card).to_have_count(1)
 
 
+@pytest.mark.slow
 def test_a_session_is_taken_away_as_an_archive_and_as_a_sheet(
     browser: Browser, page: Page, tmp_path: Path
 ) -> None:

@@ -36,6 +36,7 @@ def ready(page: Page) -> None:
     expect(page.locator("#strip [data-testid=strip-picture]")).to_have_count(1)
 
 
+@pytest.mark.slow
 def test_the_old_result_stays_pale_until_the_new_file_is_there(page: Page) -> None:
     made(page, "sepia")
     page.locator("#prompt textarea").fill("invert [[slow]]")
@@ -98,6 +99,7 @@ def test_before_and_after_by_pointer_and_by_key(page: Page) -> None:
     page.keyboard.up("b")
 
 
+@pytest.mark.slow
 def test_another_shape_is_told(page: Page) -> None:
     made(page, "crop to a square")
     expect(page.locator("[data-testid=shape]")).to_have_text(
@@ -116,6 +118,7 @@ def test_another_shape_is_told(page: Page) -> None:
     )
 
 
+@pytest.mark.slow
 def test_versions_lead_from_the_original_to_here_and_back(page: Page) -> None:
     made(page, "sepia")
     page.locator("#results").get_by_role("button", name="Use as input").click()
@@ -157,6 +160,7 @@ def test_a_failed_edit_is_tried_again_with_one_click(page: Page) -> None:
     expect(page.locator("#history li")).to_have_count(2)
 
 
+@pytest.mark.slow
 def test_the_details_hold_the_request_but_no_key(page: Page, browser: Browser) -> None:
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     made(page, "make it 'warm' & \"quoted\"")
@@ -210,6 +214,7 @@ def ask_for(page: Page, variants: str, prompt: str) -> None:
     page.locator("#edit").click()
 
 
+@pytest.mark.slow
 def test_results_fill_the_screen_and_are_turned_over_by_key(page: Page) -> None:
     ask_for(page, "2", "sepia")
     expect(page.locator("#results [data-testid=result]")).to_have_count(2)
@@ -265,6 +270,7 @@ def test_what_is_watched_no_more_is_told_so_and_comes_into_the_history(
         expect(cards.first).to_contain_text("$0.02")  # By itself, when it is there.
 
 
+@pytest.mark.slow
 def test_new_variants_show_the_old_result_pale_until_they_are_there(page: Page) -> None:
     made(page, "sepia")
     old = page.locator("#results [data-testid=result]").get_attribute("src") or ""
@@ -278,6 +284,7 @@ def test_new_variants_show_the_old_result_pale_until_they_are_there(page: Page) 
         expect(picture).to_have_css("opacity", "0.35")
 
 
+@pytest.mark.slow
 def test_after_a_failure_the_next_edit_takes_its_place_at_once(page: Page) -> None:
     ask(page, "sepia [[fail]]")
     expect(page.locator("[data-testid=problem]")).to_be_visible()
@@ -287,6 +294,7 @@ def test_after_a_failure_the_next_edit_takes_its_place_at_once(page: Page) -> No
     expect(page.locator("[data-testid=problem]")).to_have_count(0)
 
 
+@pytest.mark.slow
 def test_a_variant_that_fails_leaves_the_others_and_what_is_read_of_it_stays_open(
     app_with: AppWith, service: Service, browser: Browser
 ) -> None:
@@ -327,6 +335,7 @@ def test_a_link_to_one_of_several_shows_that_one(app: App, page: Page) -> None:
             expect(other.locator("#results [data-testid=result]")).to_have_count(2)
 
 
+@pytest.mark.slow
 def test_copying_needs_no_https(page: Page) -> None:
     page.evaluate(
         """() => {

@@ -147,6 +147,7 @@ def test_a_press_in_the_moment_in_which_the_last_edit_ends_is_heard(
     assert len(service.submissions) == 2
 
 
+@pytest.mark.slow
 def test_an_edit_of_one_tab_is_in_the_history_of_the_other(browser: Browser, app: App) -> None:
     context = browser.new_context(reduced_motion="reduce")
     with closing(context), tab(context, app.url) as first, tab(context, app.url) as second:
@@ -205,6 +206,7 @@ def always_the_same_press(page: Page) -> None:
     page.evaluate("window.wavespeed.press = () => 'a'.repeat(32)")
 
 
+@pytest.mark.slow
 def test_an_idle_page_sends_nothing(browser: Browser, app: App) -> None:
     """For as long as it is open: its clock is turned on by a minute."""
     context = browser.new_context(reduced_motion="reduce")
