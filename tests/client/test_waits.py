@@ -270,6 +270,7 @@ def gaps(sandbox: Sandbox) -> list[float]:
     return [after.at - before.at for before, after in pairwise(sandbox.calls("result"))]
 
 
+@pytest.mark.slow
 @pytest.mark.anyio
 async def test_after_some_edits_each_takes_one_call(
     steady: Sandbox, watchful: AsyncClient, edit: Edit
@@ -326,6 +327,7 @@ async def test_a_task_found_running_is_looked_at_by_the_age_it_has(
     assert 0.2 <= second.at - first.at < 0.35
 
 
+@pytest.mark.slow
 @pytest.mark.anyio
 async def test_nothing_is_learned_from_failures_nor_from_births_unseen(
     watchful: AsyncClient, photo: Path, edit: Edit
@@ -353,6 +355,7 @@ async def test_an_edit_in_sync_mode_teaches_how_long_it_took(
     assert watchful.usual == pytest.approx(STEADY, abs=0.1)
 
 
+@pytest.mark.slow
 @pytest.mark.anyio
 async def test_clients_of_one_service_may_learn_together(steady: Sandbox, edit: Edit) -> None:
     durations = Durations()

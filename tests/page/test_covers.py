@@ -223,6 +223,7 @@ def test_what_was_made_of_a_deleted_flagged_picture_keeps_it_covered(
     assert b"Flagged, left out" in received[-1]
 
 
+@pytest.mark.slow
 def test_a_variant_that_was_shown_stays_so_while_others_come_and_can_be_covered_again(
     app_with: AppWith, service: Service, browser: Browser
 ) -> None:

@@ -12,6 +12,7 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 from tests.conftest import PHOTOS
+from tests.support.visits import wait_until_kept
 
 DROP = """([where, files]) => {
     const transfer = new DataTransfer();
@@ -100,7 +101,7 @@ def test_a_good_picture_is_taken_whatever_it_is_called(page: Page, tmp_path: Pat
     names = ["cup.pjp", "cup.jfif", "cup.arw", "cup", "cup.txt", "coffee.jpg"]
     drop_on(page, IN_THE_FIELD, *[named(tmp_path, name) for name in names])
     expect_slots(page, 6, good=6)
-    page.wait_for_function("() => localStorage.getItem('wavespeed-draft')")
+    wait_until_kept(page)
     page.reload()
     expect_slots(page, 6, good=6)
 

@@ -116,6 +116,7 @@ def test_a_picture_that_the_prompt_names_and_that_is_not_there_is_told(blank_pag
     expect(blank_page.locator("#prompt-hint")).not_to_contain_text("names")
 
 
+@pytest.mark.slow
 def test_examples_and_chips_fill_in_and_spend_nothing(page: Page) -> None:
     examples = page.locator("[data-testid=examples] button")
     expect(examples).to_have_count(4)

@@ -126,6 +126,7 @@ def test_a_script_brings_its_key_in_a_header(app: App, service: Service, tmp_pat
     assert VISITORS_KEY not in json.dumps(details)
 
 
+@pytest.mark.slow
 def test_where_visitors_need_their_own_key_the_servers_is_not_used(
     app_with: AppWith, service: Service, browser: Browser
 ) -> None:

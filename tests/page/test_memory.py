@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.conftest import PHOTOS, AppWith
 from tests.support.apps import App, free_port, served
 from tests.support.service import Service
-from tests.support.visits import ask, drop, tab, visit
+from tests.support.visits import ask, drop, tab, visit, wait_until_kept
 
 
 def see_result(page: Page, prompt: str) -> None:
@@ -68,6 +68,7 @@ def test_a_reload_afterwards_shows_the_result_and_the_fields(page: Page) -> None
     expect(page.locator("#history li")).to_have_count(1)
 
 
+@pytest.mark.slow
 def test_a_link_with_a_prompt_fills_the_page_for_anyone_once(app: App, browser: Browser) -> None:
     prompt = "a <b>bowl</b> & 100 % more + # “light”"
     with visit(browser, f"{app.url}/?prompt={quote(prompt)}&__theme=dark") as page:
@@ -75,9 +76,9 @@ def test_a_link_with_a_prompt_fills_the_page_for_anyone_once(app: App, browser: 
         expect(field).to_have_value(prompt)
         expect(page.locator("#edit")).to_have_text("Add a picture first")
         assert page.url == f"{app.url}/?__theme=dark"
-        kept = page.evaluate("JSON.stringify(localStorage)")
+        wait_until_kept(page)
         field.fill("a plate")
-        page.wait_for_function("(kept) => JSON.stringify(localStorage) !== kept", arg=kept)
+        wait_until_kept(page)
         page.reload()
         expect(field).to_have_value("a plate")
 

@@ -208,6 +208,7 @@ def test_a_stop_while_nothing_was_accepted_ends_the_edit_for_nothing(page: Page)
     expect(page.locator("#edit")).to_be_visible()
 
 
+@pytest.mark.slow
 def test_closing_the_tab_ends_the_watching_and_not_the_edit(
     app_with: AppWith, service: Service, browser: Browser
 ) -> None:

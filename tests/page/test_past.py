@@ -199,6 +199,7 @@ def test_the_page_says_whose_key_is_used_and_what_is_wrong_with_it(page: Page) -
     expect(line).to_contain_text("Key: from the server")
 
 
+@pytest.mark.slow
 def test_the_balance_is_the_owners_on_localhost_alone(app: App, browser: Browser) -> None:
     with visit(browser, app.url) as page:
         expect(page.locator("#balance")).to_have_text("Balance $12.34")

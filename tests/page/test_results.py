@@ -187,6 +187,7 @@ def test_the_details_hold_the_request_but_no_key(page: Page, browser: Browser) -
         assert "created" in done.stdout
 
 
+@pytest.mark.slow
 def test_variants_stand_side_by_side_and_are_there_after_a_reload(
     app_with: AppWith, service: Service, browser: Browser
 ) -> None:

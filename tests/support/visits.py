@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, Request, expect
 
 from tests.support.apps import PHOTOS, App
 
@@ -95,14 +96,38 @@ def runs(app: App) -> set[str]:
 @contextmanager
 def answered(page: Page) -> Iterator[None]:
     """Returns when the server has told the page all that comes of what is done within."""
-    with page.expect_event("requestfinished", lambda request: "/queue/data" in request.url):
-        yield
+    ended: list[str] = []
+
+    def note(request: Request) -> None:
+        if "/queue/data" in request.url:
+            ended.append(request.url)
+
+    # Who is first at the end of a stream, the page or the server, is chance.
+    for event in ("requestfinished", "requestfailed"):
+        page.on(event, note)  # type: ignore[call-overload]
+    yield
+    deadline = time.monotonic() + 30
+    while not ended:
+        assert time.monotonic() < deadline, "the server has not answered"
+        page.wait_for_timeout(50)
 
 
 def wait_for_pictures(page: Page) -> None:
     """Until all that the page shows are there; those that are far below may never come."""
     page.wait_for_function(
         "[...document.images].every((image) => image.complete || image.loading === 'lazy')"
+    )
+
+
+def wait_until_kept(page: Page) -> None:
+    """Until the browser keeps what is in the fields: its storage is as it was a second ago."""
+    page.evaluate("() => { window.kept = window.keptAt = null; }")
+    page.wait_for_function(
+        """() => {
+            const now = JSON.stringify(localStorage);
+            if (now !== window.kept) [window.kept, window.keptAt] = [now, performance.now()];
+            return now.includes("wavespeed-draft") && performance.now() - window.keptAt > 1000;
+        }"""
     )
 
 
