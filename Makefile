@@ -13,7 +13,7 @@ test: .venv/test
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	-@$(BIN)/python -m tests.support.chromium
-	$(BIN)/pytest -n 3 --dist worksteal -m "not slow and not browser"
+	$(BIN)/pytest -n 4 --dist worksteal -m "not slow and not browser"
 	$(BIN)/pytest -n 2 --dist worksteal -m "not slow and browser" tests/page
 
 test-slow: .venv/slow
