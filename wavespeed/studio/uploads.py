@@ -20,6 +20,7 @@ from typing import Any
 
 import gradio as gr
 from gradio.components.api_component import Api
+from gradio.state_holder import SessionState
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from wavespeed import InvalidEdit
@@ -171,6 +172,16 @@ def leave_paths_alone() -> None:
     """
     for kind in (gr.Gallery, Api):
         kind.async_move_resource_to_block_cache = _as_it_is  # type: ignore[method-assign, assignment]
+
+
+def remember_no_values() -> None:
+    """Keeps Gradio from remembering the last value of each field of each session for an hour: keys,
+    and of a thousand scripts the 50 MB of pictures that each has sent. It needs them for its deep
+    links alone, which are closed here (see middleware.py)."""
+    SessionState._update_value_in_config = _forget  # type: ignore[method-assign]
+
+
+def _forget(self: SessionState, key: int, value: object) -> None: ...
 
 
 def _paths(body: bytes) -> list[str]:
