@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.benchmarks import browser, connections, memory, others, pictures, service
+from tests.benchmarks import browser, connections, memory, others, pictures, presses, service
 from tests.benchmarks.crowd import Crowd, Visit, photos
 from tests.benchmarks.table import Row, body, foot, head
 from tests.support.apps import served
@@ -119,6 +119,7 @@ PARTS: dict[str, Callable[[Path], list[Row]]] = {
     "connections": connections.measure,
     "page": browser.measure,
     "memory": memory.measure,
+    "presses": presses.measure,
 }
 
 
