@@ -62,7 +62,13 @@ from wavespeed.studio.runner import Runner
 from wavespeed.studio.scripts import Scripts
 from wavespeed.studio.store import Store, StoreError
 from wavespeed.studio.theme import theme
-from wavespeed.studio.uploads import UploadRecorder, Uploads, leave_paths_alone, remember_no_values
+from wavespeed.studio.uploads import (
+    UploadRecorder,
+    Uploads,
+    leave_no_remains,
+    leave_paths_alone,
+    remember_no_values,
+)
 from wavespeed.studio.views import Views
 from wavespeed.studio.visitors import ClientOf
 
@@ -112,6 +118,7 @@ def build(
     `home` is the address that links name, where it is not the page's own."""
     actions = asset("actions.js")
     leave_paths_alone()
+    leave_no_remains()
     remember_no_values()
     page = gr.Blocks(title=words.TITLE, analytics_enabled=False, delete_cache=(3600, 86400))
     with page:

@@ -2,7 +2,7 @@
 
 Files come from strangers: one is walked once, from front to back, in at most `MAX_PIECES` pieces,
 and what it claims about lengths only ever shortens the walk. Every search here takes time that
-grows with the size of the file and no faster (`tests/test_metadata.py` measures it).
+grows with the size of the file and no faster (`tests/runs/test_metadata.py` measures it).
 """
 
 from __future__ import annotations

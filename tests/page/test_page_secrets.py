@@ -112,6 +112,19 @@ def test_the_pages_that_are_kept_in_mind_are_bounded_and_the_last_ones() -> None
     assert pages.admit("two", "b" * 32)  # Forgotten: as after a restart, the next one binds.
 
 
+def test_hashes_that_are_only_named_in_addresses_drive_nobody_out(http: httpx.Client) -> None:
+    assert joined(http, "thepagesown", MINE).status_code == 200
+    for round_ in range(12):
+        made_up = "&".join(f"session_hash={round_}up{number}" for number in range(2_000))
+        http.get(f"/gradio_api/startup-events?{made_up}")
+    assert joined(http, "thepagesown", ANOTHER).status_code == 403
+    pages = PageSecrets(most=2)
+    assert pages.admit("page", MINE[HEADER])
+    for number in range(9):
+        assert pages.admit(f"made up {number}", "", binds=False)
+    assert not pages.admit("page", ANOTHER[HEADER])
+
+
 def test_a_browser_sends_one_secret_with_all_that_is_its_pages(app: App, browser: Browser) -> None:
     with visit(browser, app.url) as page:
         asked: list[Request] = []

@@ -88,7 +88,7 @@ class SecurityMiddleware:
             self._origins.refusal(Headers(scope=scope))
             or self._login_refusal(scope)
             or _closed_refusal(scope)
-            or self._page_refusal(scope, _session_hashes(scope))
+            or self._page_refusal(scope, _session_hashes(scope), binds=False)
         )
         if scope["type"] == "websocket":
             if refusal is None:
@@ -106,9 +106,11 @@ class SecurityMiddleware:
                     refusal = error.refusal
             await _answer(refusal)(scope, receive, send)
 
-    def _page_refusal(self, scope: Scope, session_hashes: Iterable[str]) -> Refusal | None:
+    def _page_refusal(
+        self, scope: Scope, session_hashes: Iterable[str], *, binds: bool = True
+    ) -> Refusal | None:
         secret = Headers(scope=scope).get(page_secrets.HEADER, "")
-        if all(self._pages.admit(one, secret) for one in session_hashes):
+        if all(self._pages.admit(one, secret, binds=binds) for one in session_hashes):
             return None
         return Refusal(403, words.ANOTHER_PAGE)
 

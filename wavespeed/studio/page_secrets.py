@@ -33,11 +33,15 @@ class PageSecrets:
         self._most = most
         self._secrets: OrderedDict[str, str] = OrderedDict()
 
-    def admit(self, session_hash: str, secret: str) -> bool:
-        """Whether the request is of the page that the session hash belongs to."""
+    def admit(self, session_hash: str, secret: str, *, binds: bool = True) -> bool:
+        """Whether the request is of the page that the session hash belongs to; the first one that
+        `binds` says which page that is. What only names a hash in its address does not: hashes
+        made up by the thousand would drive out those of pages."""
         if len(session_hash) > MAX_HASH:
             return False
         secret = secret if SECRET.fullmatch(secret) else ""
+        if not binds and session_hash not in self._secrets:
+            return True
         bound = self._secrets.setdefault(session_hash, secret)
         self._secrets.move_to_end(session_hash)
         while len(self._secrets) > self._most:

@@ -6,7 +6,7 @@
 import asyncio
 import json
 from base64 import b64decode
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing, suppress
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -22,6 +22,7 @@ from . import previews, problems, words
 from .account import Account
 from .run import SCRIPTS, Run, details
 from .runner import Runner
+from .store import StoreError
 from .uploads import Uploads
 from .visitors import ClientOf
 
@@ -29,6 +30,7 @@ KEY_HEADER = "x-wavespeed-key"
 FILE_ROUTE = "/gradio_api/file="
 MAX_URI = MAX_FILE_BYTES * 4 // 3 + 100
 """Characters of a data: URI."""
+DATA = "data:"
 MAX_ADDRESS = 8000
 """Characters of a picture's address, which is kept with its run."""
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
@@ -138,6 +140,7 @@ class Scripts:
         self, images: object, prompt: str, sync: bool, base64: bool, request: gr.Request | None
     ) -> Run:
         """Starts the run. Raises `gr.Error` with what a person would read."""
+        files: list[Path | str] = []
         try:
             if not isinstance(images, list):
                 raise InvalidEdit("The pictures have to be a list of files.")
@@ -145,11 +148,14 @@ class Scripts:
                 raise InvalidEdit(
                     f"{len(images)} pictures are too many; one to {MAX_IMAGES} can be sent."
                 )
-            files = [await self._received(image) for image in images]
+            for image in images:
+                files.append(await self._received(image))
             model = self._account.model
             wanted = Edit(prompt, tuple(files), sync_mode=sync, base64_output=base64, model=model)
             client = self._client_of(request.headers.get(KEY_HEADER, "") if request else "")
         except InvalidEdit as error:
+            if isinstance(images, list):
+                await asyncio.to_thread(_delete_decoded, images, files)
             message = f"{error} {words.NOTHING_SPENT} {words.CHANGE_IT}"
             raise gr.Error(message, title=str(error), print_exception=False) from error
         price = self._account.price_usd
@@ -162,9 +168,9 @@ class Scripts:
         """A picture as a caller can name it: a file that was uploaded here, a result of an earlier
         call, a data: URI, or an https address, which the service itself will fetch. Endpoints get
         what was sent, unchecked. Raises `InvalidEdit`."""
-        path = image.get("path") if isinstance(image, dict) else getattr(image, "path", image)
-        if isinstance(path, str) and path.startswith("data:"):
-            return await asyncio.to_thread(_decoded, path)
+        path = _path_of(image)
+        if isinstance(path, str) and path.startswith(DATA):
+            return await self._decoded(path)
         [file] = await self._uploads.allowed([_named(path)], SCRIPTS)
         if file is not None:
             return file
@@ -175,6 +181,29 @@ class Scripts:
         raise InvalidEdit(
             "A picture has to be a file uploaded here, an https address or a data: URI."
         )
+
+    async def _decoded(self, uri: str) -> Path:
+        """A file of what the URI holds, which counts as an upload. Raises `InvalidEdit`."""
+        if await self._uploads.is_full():
+            raise InvalidEdit("The server has no room for more pictures now.")
+        file = await asyncio.to_thread(_decoded, uri)
+        try:
+            await self._uploads.record([str(file)])
+        except StoreError as error:
+            await asyncio.to_thread(file.unlink, missing_ok=True)
+            raise InvalidEdit("The server has no room for the picture.") from error
+        return file
+
+
+def _path_of(image: object) -> object:
+    return image.get("path") if isinstance(image, dict) else getattr(image, "path", image)
+
+
+def _delete_decoded(images: Sequence[object], files: Sequence[Path | str]) -> None:
+    """Of a call that is refused. Blocking."""
+    for image, file in zip(images, files, strict=False):  # Those after the refused one never came.
+        if str(_path_of(image)).startswith(DATA) and isinstance(file, Path):
+            file.unlink(missing_ok=True)
 
 
 def _named(path: object) -> object:

@@ -16,11 +16,14 @@ import os
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from tempfile import _TemporaryFileWrapper
 from typing import Any
 
 import gradio as gr
 from gradio.components.api_component import Api
+from gradio.route_utils import GradioMultiPartParser
 from gradio.state_holder import SessionState
+from starlette.datastructures import FormData, UploadFile
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from wavespeed import InvalidEdit
@@ -172,6 +175,31 @@ def leave_paths_alone() -> None:
     """
     for kind in (gr.Gallery, Api):
         kind.async_move_resource_to_block_cache = _as_it_is  # type: ignore[method-assign, assignment]
+
+
+def leave_no_remains() -> None:
+    """Deletes what Gradio has of an upload whose sender hangs up or is sent away, and files of a
+    field that it does not read: else they lie in its cache, counted by nothing, until a restart."""
+    parse = GradioMultiPartParser.parse
+
+    async def parse_or_delete(self: GradioMultiPartParser) -> FormData:
+        taken: set[str] = set()
+        try:
+            form = await parse(self)
+            files = [one for one in form.getlist("files") if isinstance(one, UploadFile)]
+            taken = {str(one.file.name) for one in files}
+            return form
+        finally:
+            for file in self._files_to_close_on_error:
+                if file.name not in taken:
+                    _delete(file)
+
+    GradioMultiPartParser.parse = parse_or_delete  # type: ignore[method-assign]
+
+
+def _delete(file: _TemporaryFileWrapper[bytes]) -> None:
+    file.close()
+    Path(file.name).unlink(missing_ok=True)
 
 
 def remember_no_values() -> None:
