@@ -426,7 +426,8 @@ def main(settings: Settings, handover: float = HANDOVER, pace: Pace = PACE) -> N
         try:
             cache.prepare(settings.cache_dir, ours=settings.temp_dir is None)
         except OSError as error:
-            sys.exit(f"GRADIO_TEMP_DIR can't be written: {error}")
+            setting = "WAVESPEED_DATA_DIR" if settings.temp_dir is None else "GRADIO_TEMP_DIR"
+            sys.exit(f"{setting} can't be written: {error}")
         previews.claim(settings.data_dir)
         limits = Limits(
             settings.budget_usd,

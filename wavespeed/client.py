@@ -234,11 +234,13 @@ class AsyncClient:
                     last_error=last_error,
                 )
             await asyncio.sleep(due - clock())
-            asked, attempt = clock(), attempt + 1
+            asked = clock()
             event: Event
             try:
                 prediction = await self._poll_once(prediction.id)
             except WaveSpeedError as error:
+                # Of each kind the tries are counted for itself.
+                attempt = attempt + 1 if type(error) is type(last_error) else 1
                 last_error = error
                 since = math.inf if accepted is None else clock() - accepted
                 pause = self._pause(error, attempt, 0, waited=since, paid=True)

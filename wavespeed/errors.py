@@ -260,19 +260,23 @@ def _speaks_of_credit(text: str) -> bool:
     money = re.search(r"(?i)\b(?:credits?|funds?)\b|(?<!white )\bbalance\b", text)
     if money and _LACK.search(text):
         return True
-    return bool(_TOP_UP.search(text)) and not _PLAN.search(text)
+    asks = _TOP_UP.search(text) or (money and _BUY.search(text))
+    return bool(asks) and not _PLAN.search(text)
 
 
 _PLAN = re.compile(
     r"(?i)\b(?:not (?:available|supported|allowed|included)|only (?:for|available))\b"
+)
+_BUY = re.compile(
+    r"(?i)\b(?:add (?:more )?(?:credits?|funds)|(?:buy|purchase) (?:more )?credits?)\b"
 )
 _TOP_UP = re.compile(r"(?i)\b(?:top[ -]?up|recharge)\b|\bpayment required\b")
 _LACK = re.compile(
     r"(?i)\b(?:insufficient|not (?:have )?enough"
     r"|no(?: more)? (?:remaining )?(?:credits?|funds|balance)"
     r"|(?:out|short) of|run out|ran out|exhaust\w*|deplet\w*|used up|(?:too )?low|lack\w*"
-    r"|empty|negative|zero|exceed\w*|below|requires? more|add (?:more )?(?:credits?|funds)"
-    r"|(?:buy|purchase) (?:more )?credits?)\b|\b(?:credits?|balance)\W{1,3}(?:is )?-?0(?:\.0*)?\b"
+    r"|empty|negative|zero|exceed\w*|below|requires? more)\b"
+    r"|\b(?:credits?|balance)\W{1,3}(?:is )?-?0(?:\.0*)?\b"
 )
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from .models import is_blank
+
 PAIRS = "\"'`“”„‟‘’‚‛«»‹›"
 """Quotes that text editors, chats and shells put around a key."""
 _WORDS = re.compile(
@@ -37,7 +39,8 @@ def problem(key: str) -> str:
     if re.fullmatch(r"[\x21-\x7e]+", key):
         return ""
     sentence = "This is not a WaveSpeed API key."
-    if any(unicodedata.category(letter) in _UNSEEN for letter in key.replace(" ", "")):
+    letters = key.replace(" ", "")
+    if any(unicodedata.category(one) in _UNSEEN or is_blank(one) for one in letters):
         return f"{sentence} There is an invisible character in it."
     return sentence
 

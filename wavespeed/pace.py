@@ -82,9 +82,9 @@ class Pace:
             case RateLimited():
                 return self._back_off(attempt + 2, luck)
             case MissingFile():
-                return pause if waited + pause <= self.missing_file else None
+                return _within(pause, self.missing_file - waited)
             case UnknownTask():
-                return pause if waited + pause <= self.unknown_task else None
+                return _within(pause, self.unknown_task - waited)
             case NoOutputs():
                 return pause if attempt < self.no_outputs else None
             case NotUnderstood(field="url"):
@@ -141,3 +141,8 @@ def clock_offset(header: str | None, now: Callable[[], float]) -> float | None:
         return parsedate_to_datetime(header or "").timestamp() + 0.5 - now()
     except (ValueError, OverflowError):
         return None
+
+
+def _within(pause: float, left: float) -> float | None:
+    """The pause, the last one cut to what is left of a time; None where that is over."""
+    return min(pause, left) if left > 0 else None

@@ -169,6 +169,17 @@ async def test_a_task_that_is_done_without_a_picture_is_looked_at_again(
     assert isinstance(events[-1], Finished)
 
 
+async def test_other_troubles_before_that_take_none_of_its_looks(
+    sandbox: Sandbox, client: AsyncClient, edit: Edit
+) -> None:
+    sandbox.fail("result", status=503, times=4)
+    sandbox.fail("result", data={"status": "completed", "outputs": []}, times=3)
+
+    events = await story(client, edit)
+
+    assert isinstance(events[-1], Finished)
+
+
 async def test_and_if_it_stays_so_that_is_said_with_its_id(
     sandbox: Sandbox, client: AsyncClient, edit: Edit
 ) -> None:
@@ -335,6 +346,7 @@ def test_a_service_in_trouble_is_left_alone_as_long_as_it_asks() -> None:
         (MissingFile("", status=403), 50.0, True),
         (MissingFile("", status=404), 61.0, False),
         (UnknownTask("", status=404), 20.0, True),
+        (UnknownTask("", status=404), 29.0, True),
         (UnknownTask("", status=404), 31.0, False),
         (UnknownTask("", status=404), float("inf"), False),
     ],
@@ -342,7 +354,8 @@ def test_a_service_in_trouble_is_left_alone_as_long_as_it_asks() -> None:
 def test_how_long_what_is_missing_is_asked_for(
     error: WaveSpeedError, waited: float, again: bool
 ) -> None:
-    assert (Pace().again(error, 3, waited=waited, paid=True) is not None) is again
+    for attempt in (1, 3, 6, 20):  # However long the pauses have become.
+        assert (Pace().again(error, attempt, waited=waited, paid=True) is not None) is again
 
 
 # --- Money ----------------------------------------------------------------------------------
@@ -381,6 +394,8 @@ def test_an_edit_is_free_only_where_both_prices_say_so(
         (403, "This model is not available with trial credit.", NotAllowed),
         (403, "Not supported for trial credits; top up to use it", NotAllowed),
         (400, "Free credits can only be used for other models", Refused),
+        (403, "Not available with trial credit. Please add credits", NotAllowed),
+        (400, "Please add more credits", NoCredit),
         (403, "Insufficient credits", NoCredit),
         (400, "You do not have enough credit", NoCredit),
         (403, "Your trial credit is used up", NoCredit),

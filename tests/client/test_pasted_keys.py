@@ -49,7 +49,15 @@ def test_what_comes_along_with_a_key_is_taken_off(pasted: str) -> None:
 
 @pytest.mark.parametrize(
     "key",
-    ["ws\u00a0secret", "ws\u2003secret", "ws\tsecret", "ws\x00secret", "ws\ufe0fsecret"],
+    [
+        "ws\u3164secret",
+        "ws\u2800secret",
+        "ws\u00a0secret",
+        "ws\u2003secret",
+        "ws\tsecret",
+        "ws\x00secret",
+        "ws\ufe0fsecret",
+    ],
     ids=ascii,
 )
 def test_what_can_not_be_taken_off_is_refused_with_the_hint(key: str) -> None:
