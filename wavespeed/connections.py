@@ -129,7 +129,8 @@ def tls_context(environment: Mapping[str, str]) -> ssl.SSLContext:
             return ssl.create_default_context(capath=path)
         except (OSError, ValueError) as error:  # ssl.SSLError is an OSError.
             what = "file of certificates" if name == "SSL_CERT_FILE" else "folder of certificates"
-            raise InvalidEnvironment(f"{name} names no {what} that can be read.") from error
+            # Read in a terminal, where the page was just started.
+            raise InvalidEnvironment(f"{name} ({path}) is no {what} that can be read.") from error
     return httpx.create_ssl_context(trust_env=False)
 
 

@@ -125,6 +125,8 @@ def lacking() -> dict[str, bytes]:
     restarts = encoded("JPEG", quality=90, restart_marker_rows=1)
     return {
         "90 % of a PNG": png[: len(png) * 9 // 10],
+        "95 % of a PNG": png[: len(png) * 95 // 100],
+        "95 % of a JPEG": jpeg[: len(jpeg) * 95 // 100],
         "90 % of a JPEG": jpeg[: len(jpeg) * 9 // 10],
         "90 % of a JPEG with restarts": restarts[: len(restarts) * 9 // 10],
         "a progressive JPEG without its last scan": late[:second_last],
