@@ -111,7 +111,7 @@ class Calls:
     async def download(self, url: str) -> bytes:
         """A file's bytes."""
         answer = await self._transport.file("GET", url)
-        if answer.status in (403, 404):
+        if answer.status in (401, 403, 404, 410):  # Not there yet, or an address that has expired.
             message = f"The picture is not at its address (answer {answer.status})."
             raise MissingFile(message, status=answer.status)
         content = answer.file()

@@ -154,7 +154,7 @@ async def test_an_answer_about_another_edit_is_not_taken_for_ours(
 async def test_a_lost_download_keeps_the_id_and_says_that_money_was_spent(
     sandbox: Sandbox, client: AsyncClient, edit: Edit
 ) -> None:
-    sandbox.fail("download", status=410)
+    sandbox.fail("download", status=451)
 
     with pytest.raises(Refused) as caught:
         await story(client, edit)

@@ -69,7 +69,7 @@ async def accepted(client: AsyncClient, edit: Edit) -> Prediction:
 # --- A paid picture must arrive -------------------------------------------------------------
 
 
-@pytest.mark.parametrize("status", [403, 404])
+@pytest.mark.parametrize("status", [401, 403, 404, 410])
 async def test_a_picture_that_its_host_does_not_have_yet_is_asked_for_again(
     sandbox: Sandbox, client: AsyncClient, edit: Edit, status: int
 ) -> None:
