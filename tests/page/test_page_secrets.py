@@ -136,8 +136,8 @@ def test_a_browser_sends_one_secret_with_all_that_is_its_pages(app: App, browser
         # The page that was left had still something to say: of the sessions the last one counts.
         streams = [one.url for one in asked if "/queue/data" in one.url]
         session = parse_qs(urlsplit(streams[-1]).query)["session_hash"][0]
-        said = [one for one in asked if session in one.url + (one.post_data or "")]
-        sent = {one.headers.get(HEADER) for one in said if "/gradio_api/queue/" in one.url}
+        of_the_page = [one for one in asked if session in one.url + (one.post_data or "")]
+        sent = {one.headers.get(HEADER) for one in of_the_page if "/gradio_api/queue/" in one.url}
         assert len(sent) == 1
         assert None not in sent
 

@@ -9,6 +9,7 @@ import pytest
 
 from tests.support.runs import ME, YOU
 from wavespeed import AsyncClient, Edit
+from wavespeed.studio.run import Run
 from wavespeed.studio.runner import Runner
 from wavespeed.studio.store import Store, StoreError
 
@@ -23,6 +24,13 @@ async def begin(runner: Runner, edit: Edit, visitor: str = ME) -> int:
     return len(runner.start_group([edit], visitor, press=PRESS))
 
 
+async def begun(runner: Runner, edit: Edit) -> Run:
+    """What the press began, once it is over."""
+    assert await begin(runner, edit) == 1
+    [run] = await runner.of_press(PRESS, ME)
+    return await runner.finished(run.id)
+
+
 async def test_of_two_that_arrive_at_once_one_begins(runner: Runner, edit: Edit) -> None:
     began = await asyncio.gather(*(begin(runner, edit) for _ in range(5)))
 
@@ -34,9 +42,7 @@ async def test_of_two_that_arrive_at_once_one_begins(runner: Runner, edit: Edit)
 async def test_it_begins_nothing_after_a_restart_either(
     runner: Runner, client: AsyncClient, store: Store, edit: Edit, tmp_path: Path
 ) -> None:
-    await begin(runner, edit)
-    [run] = await runner.of_press(PRESS, ME)
-    await runner.finished(run.id)
+    run = await begun(runner, edit)
 
     another = Runner(client, store, tmp_path)
     assert await begin(another, edit) == 0
@@ -46,9 +52,7 @@ async def test_it_begins_nothing_after_a_restart_either(
 async def test_nor_once_its_run_was_deleted(
     runner: Runner, client: AsyncClient, store: Store, edit: Edit, tmp_path: Path
 ) -> None:
-    await begin(runner, edit)
-    [run] = await runner.of_press(PRESS, ME)
-    await runner.finished(run.id)
+    run = await begun(runner, edit)
     await runner.forget(run.id, ME)
 
     assert await begin(Runner(client, store, tmp_path), edit) == 0
@@ -73,6 +77,4 @@ async def test_a_press_that_the_store_could_not_look_up_may_come_again(
         with pytest.raises(StoreError):
             await begin(runner, edit)
 
-    assert await begin(runner, edit) == 1
-    [run] = await runner.of_press(PRESS, ME)
-    await runner.finished(run.id)
+    await begun(runner, edit)

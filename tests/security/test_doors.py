@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import socket
 import time
 from collections.abc import Iterator
@@ -200,6 +201,14 @@ def test_a_picture_of_40_mb_may_stand_in_the_call_itself(http: httpx.Client) -> 
     answer = called(http, [{"path": uri}], "sepia", False, False)
     assert "event: error" in answer  # It was read, and is no picture.
     assert "is damaged" in answer
+
+
+def test_scripts_are_kept_by_a_browser_and_the_page_is_not(http: httpx.Client) -> None:
+    page = http.get("/")
+    [script] = re.findall(r'src="\./(assets/index-[^"]+\.js)"', page.text)
+    assert "immutable" in http.get(f"/{script}").headers["cache-control"]
+    assert "cache-control" not in http.get("/assets/there-is-none-12345678.js").headers
+    assert "immutable" not in page.headers.get("cache-control", "")
 
 
 def test_two_hundred_thousand_pictures_are_refused_before_one_is_looked_at(

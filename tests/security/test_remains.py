@@ -66,7 +66,7 @@ def test_a_picture_in_a_call_that_is_refused(app: App, http: httpx.Client) -> No
     image = {"path": f"data:image/jpeg;base64,{picture}"}
     for images, prompt in (([image], "x" * 32_001), ([image, {"path": "/etc/passwd"}], "sepia")):
         call = http.post("/gradio_api/call/edit", json={"data": [images, prompt, False, False]})
-        said = http.get(f"/gradio_api/call/edit/{call.json()['event_id']}").text
-        assert "event: error" in said
-        assert "Nothing was spent." in said
+        answer = http.get(f"/gradio_api/call/edit/{call.json()['event_id']}").text
+        assert "event: error" in answer
+        assert "Nothing was spent." in answer
     assert files(app) == before
