@@ -61,7 +61,7 @@ async def test_many_runs_of_one_second_overwrite_nothing(runner: Runner, edit: E
 async def test_a_result_that_could_not_be_fetched_is_fetched_again_for_nothing(
     runner: Runner, sandbox: Sandbox, edit: Edit
 ) -> None:
-    sandbox.fail("download", status=410)
+    sandbox.fail("download", status=451)
     run = await runner.finished(runner.start(edit, ME).id)
     assert run.state == "failed"
     assert problems.actions(run) == [("again", "Fetch again")]
