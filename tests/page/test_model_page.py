@@ -63,6 +63,11 @@ def test_a_script_is_told_which_model_it_was_and_what_it_costs(app: App) -> None
     assert MODEL not in str(described)
 
 
+def test_the_sandbox_answers_whatever_model_is_configured(app_with: AppWith) -> None:
+    about = script(app_with(WAVESPEED_MODEL=OTHER), "make it grey")
+    assert (about["model"], about["status"]) == (OTHER, "completed")
+
+
 @pytest.mark.parametrize(
     "status", [404, *(pytest.param(other, marks=pytest.mark.slow) for other in (400, 410))]
 )

@@ -9,13 +9,17 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.conftest import AppWith
+from tests.conftest import PHOTOS, AppWith
 from tests.support.apps import App, free_port, served
 from tests.support.proxy import late
 from tests.support.service import Service
 from tests.support.visits import ask, drop, tab, visit
 
 PRESSES = 20
+WRONG_KEYS = [
+    ("two words", "not a WaveSpeed API key"),
+    ("a-wrong-key", "does not accept the API key"),
+]
 RESULT = "#results [data-testid=result]"
 
 
@@ -63,10 +67,11 @@ def test_twenty_presses_are_seen_and_sent_once_each(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("delay", [0.3])
-def test_history_versions_and_keys_answer_behind_such_a_proxy(
-    browser: Browser, app: App, delay: float
+@pytest.mark.parametrize("delay", [0.0, 0.03, 0.1, 0.3, 1.0])
+def test_history_versions_deletion_and_keys_answer_behind_such_a_proxy(
+    browser: Browser, app: App, service: Service, delay: float
 ) -> None:
+    """Twenty presses of each, but for deletions, of which two edits allow two."""
     with late(app.url, delay) as proxy, visit(browser, proxy.url) as page:
         ask(page, "sepia")
         expect(page.locator(RESULT)).to_be_visible()
@@ -76,18 +81,27 @@ def test_history_versions_and_keys_answer_behind_such_a_proxy(
         page.locator("#edit").click()
         expect(page.get_by_alt_text("Result: warm", exact=True)).to_be_visible()
 
-        page.get_by_role("button", name="Version 1").click()
-        expect(page.get_by_alt_text("Result: sepia", exact=True)).to_be_visible()
-        page.get_by_role("button", name="Open: warm").click()
-        expect(page.get_by_alt_text("Result: warm", exact=True)).to_be_visible()
-        page.locator("#history summary").first.click()
-        page.get_by_role("button", name="Delete it here").first.click()
-        expect(page.locator("#history [data-testid=history-card]")).to_have_count(1)
+        for _ in range(PRESSES // 2):
+            page.get_by_role("button", name="Version 1").click()
+            expect(page.get_by_alt_text("Result: sepia", exact=True)).to_be_visible()
+            page.get_by_role("button", name="Version 2").click()
+            expect(page.get_by_alt_text("Result: warm", exact=True)).to_be_visible()
+        for _ in range(PRESSES // 2):
+            for prompt in ("sepia", "warm"):
+                page.get_by_role("button", name=f"Open: {prompt}").click()
+                expect(page.get_by_alt_text(f"Result: {prompt}", exact=True)).to_be_visible()
+        for left in (1, 0):
+            page.locator("#history summary").first.click()
+            page.get_by_role("button", name="Delete it here").first.click()
+            expect(page.locator("#history [data-testid=history-card]")).to_have_count(left)
 
         page.locator("#key button").first.click()
-        page.locator("#api-key input").fill("a-wrong-key")
-        page.locator("#api-key input").press("Enter")
-        expect(page.locator("#key-note")).to_contain_text("does not accept the API key")
+        for key, note in WRONG_KEYS * (PRESSES // 2):
+            page.locator("#api-key input").fill(key)
+            page.locator("#api-key input").press("Enter")
+            expect(page.locator("#key-note")).to_contain_text(note)
+
+    assert len(service.submissions) == 2
 
 
 def test_a_press_whose_answer_is_lost_is_shown_all_the_same(
@@ -104,6 +118,61 @@ def test_a_press_whose_answer_is_lost_is_shown_all_the_same(
 
         expect(page.get_by_alt_text("Result: sepia", exact=True)).to_be_visible()
         expect(page.locator("#history [data-testid=history-card]")).to_have_count(1)
+
+    assert len(service.submissions) == 1
+
+
+def test_a_press_that_is_refused_is_not_asked_for_again(browser: Browser, app: App) -> None:
+    """Such as after the end of a login: it has begun nothing."""
+    with late(app.url) as proxy, visit(browser, proxy.url) as page:
+        proxy.is_refusing_joins = True
+        page.evaluate("window.wavespeed.trigger('click', { press: '' })")
+        page.wait_for_function("() => document.querySelector('.toast-body.error')")
+        before = proxy.joins
+        page.wait_for_timeout(3000)
+        assert proxy.joins == before
+
+
+@pytest.mark.slow
+def test_a_stream_that_is_answered_with_an_error_is_opened_again(
+    browser: Browser, app: App, service: Service
+) -> None:
+    with late(app.url) as proxy, visit(browser, proxy.url) as page:
+        drop(page, PHOTOS / "coffee.jpg")
+        page.locator("#prompt textarea").fill("sepia")
+        expect(page.locator("#edit")).to_be_enabled()
+        proxy.is_losing_streams = True
+        page.locator("#edit").click()
+        page.wait_for_timeout(2000)
+        assert len(service.submissions) == 1
+        proxy.is_losing_streams = False
+
+        expect(page.get_by_alt_text("Result: sepia", exact=True)).to_be_visible()
+
+    assert len(service.submissions) == 1
+
+
+@pytest.mark.slow
+def test_a_stream_that_falls_silent_brings_the_page_back_with_its_edit(
+    browser: Browser, app: App, service: Service
+) -> None:
+    """As one does after a laptop has slept; a minute passes on the page's clock."""
+    service.may_end = 0
+    context = browser.new_context(reduced_motion="reduce")
+    context.clock.install()
+    with late(app.url) as proxy, closing(context), tab(context, proxy.url) as page:
+        ask(page, "sepia")
+        expect(page.locator("#status")).to_contain_text("You may close this page")
+        proxy.is_silent = True
+        page.evaluate("document.body.dataset.before = 'the silence'")
+        page.clock.fast_forward(30_000)
+        expect(page.locator("body[data-before]")).to_be_attached()
+        page.clock.fast_forward(30_000)
+        expect(page.locator("body[data-before]")).not_to_be_attached()  # It is loaded anew.
+        proxy.is_silent = False
+
+        service.may_end = 1
+        expect(page.get_by_alt_text("Result: sepia", exact=True)).to_be_visible()
 
     assert len(service.submissions) == 1
 

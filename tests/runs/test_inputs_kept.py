@@ -109,6 +109,35 @@ async def test_a_waiting_batch_has_its_pictures_kept_while_the_first_is_under_wa
         await runner.stop(run.id)
 
 
+async def test_a_waiting_batch_outlives_its_uploads_and_a_restart(
+    client: AsyncClient, store: Store, sandbox: Sandbox, tmp_path: Path, data: Path
+) -> None:
+    """Gradio's cache loses uploads within a day or two."""
+    sandbox.seconds = (0.2, 0.2)
+    names = ("coffee", "rocket", "chelsea")
+    uploads = [Path(shutil.copy(PHOTOS / f"{name}.jpg", tmp_path)) for name in names]
+    before = Runner(client, store, data, Limits(parallel=1))
+    runs = before.start_group([Edit("sepia", (file,)) for file in uploads], ME, batch=True)
+    async with asyncio.timeout(20), aclosing(before.watch_group(runs[0].group)) as changes:
+        async for _ in changes:
+            if len(kept(data)) == 3:
+                break
+    await before.close()
+    for file in uploads:
+        file.unlink()
+
+    after = Runner(client, store, data, Limits(parallel=1))
+    await after.take_up()
+    for run in runs:
+        paused = await after.get(run.id, ME)
+        if paused is not None and paused.held:
+            await after.resume(run.id, ME)
+    ended = [await after.finished(run.id) for run in runs]
+    assert [run.state for run in ended] == ["done"] * 3
+    assert len(sandbox.calls("submit")) == 3
+    await after.close()
+
+
 async def test_the_last_run_that_uses_a_file_takes_it_along(
     runner: Runner, edit: Edit, data: Path
 ) -> None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import sqlite3
-import uuid
-from contextlib import closing
+import os
 from pathlib import Path
 from typing import Any
 
@@ -17,92 +15,10 @@ from PIL import Image
 
 from tests.conftest import PHOTOS
 from tests.support.apps import App, free_port, served
+from tests.support.visitor import Visitor, gallery
 from wavespeed.studio import words
 
 REFUSED = words.NOT_UPLOADED
-
-
-class Visitor:
-    """Someone who sends events as the page does, or as it never would."""
-
-    def __init__(self, app: App, visitor_id: str | None = None) -> None:
-        self.app = app
-        self.id = visitor_id or uuid.uuid4().hex
-        self.http = httpx.Client(
-            base_url=f"{app.url}/gradio_api",
-            trust_env=False,
-            timeout=60,
-            limits=httpx.Limits(max_keepalive_connections=0),  # Nothing is left to be closed.
-        )
-        self.config: dict[str, Any] = httpx.get(f"{app.url}/config", trust_env=False).json()
-        self.session = uuid.uuid4().hex
-
-    def upload(self, file: Path) -> str:
-        answer = self.http.post("/upload", files={"files": (file.name, file.read_bytes())})
-        return str(answer.json()[0])
-
-    def send(
-        self, where: str, event: str, values: dict[str, Any], into: str = "", **data: Any
-    ) -> list[Any]:
-        """An event of the component `where`, with values by element id: what it puts out first,
-        `into` that component among others.
-
-        Raises `PermissionError` where the server answers with an error."""
-        ids = {
-            part["props"].get("elem_id") or part["props"].get("storage_key"): part["id"]
-            for part in self.config["components"]
-        }
-        defaults = {part["id"]: part["props"].get("value") for part in self.config["components"]}
-        target = ids.get(where)  # None of the page itself.
-        found = [
-            one
-            for one in self.config["dependencies"]
-            if one["backend_fn"]
-            and any(
-                happens == event and target in (source, None) for source, happens in one["targets"]
-            )
-            and {ids[name] for name in values} <= set(one["inputs"])
-            and ids.get(into, one["outputs"][:1]) in [*one["outputs"], one["outputs"][:1]]
-        ]
-        names = {number: name for name, number in ids.items()}
-        values = {"wavespeed-visitor": self.id} | values
-        body = {
-            "data": [
-                values.get(names.get(number, ""), defaults.get(number))
-                for number in found[0]["inputs"]
-            ],
-            "fn_index": found[0]["id"],
-            "session_hash": self.session,
-            "event_data": data or None,
-        }
-        assert self.http.post("/queue/join", json=body).status_code == 200
-        outputs: list[Any] = []
-        with self.http.stream("GET", f"/queue/data?session_hash={self.session}") as lines:
-            for line in lines.iter_lines():
-                told = json.loads(line.removeprefix("data:")) if line else {}
-                if told.get("msg") == "process_completed":
-                    if not told["success"]:
-                        raise PermissionError(told["output"].get("error"))
-                    return outputs or told["output"]["data"]
-                if told.get("msg") == "process_generating" and not outputs:
-                    outputs = told["output"]["data"]
-        raise AssertionError("the stream ended before the event")
-
-    def edit(self, path: str, prompt: str = "sepia", *, meta: bool = True) -> list[Any]:
-        files = gallery(path, meta=meta)
-        return self.send("edit", "click", {"inputs": files, "prompt": prompt, "variants": "1"})
-
-    def runs(self) -> list[str]:
-        """The bodies of this visitor's runs."""
-        database = self.app.log_file.parent / "data" / "studio.db"
-        with closing(sqlite3.connect(database)) as store:
-            rows = store.execute("SELECT body FROM runs WHERE visitor = ?", (self.id,))
-            return [row[0] for row in rows]
-
-
-def gallery(path: str, *, meta: bool) -> list[dict[str, Any]]:
-    image: dict[str, Any] = {"path": path, "url": "", "orig_name": "picture.png"}
-    return [{"image": image | ({"meta": {"_type": "gradio.FileData"}} if meta else {})}]
 
 
 @pytest.fixture(scope="module")
@@ -122,13 +38,15 @@ def stranger(app: App) -> Visitor:
     return Visitor(app)
 
 
-OURS = ("outside", "climbing", "result", "input", "in the cache", "address")
+OURS = ("outside", "climbing", "result", "input", "in the cache", "address", "a pipe")
 
 
 @pytest.fixture(params=[*OURS, "elsewhere"])
 def hostile(request: pytest.FixtureRequest, app: App, victim: Visitor, tmp_path: Path) -> str:
-    """A path that exists, and is not the stranger's."""
+    """A path that exists, and is not the stranger's. Whoever opens the pipe waits for ever."""
     folder = app.log_file.parent
+    pipe = tmp_path / "pipe.png"
+    os.mkfifo(pipe)
     secret = tmp_path / "secret.png"
     Image.new("RGB", (8, 8), "red").save(secret)
     result = next((folder / "data" / "outputs").rglob("*private-words*.png"))
@@ -140,6 +58,7 @@ def hostile(request: pytest.FixtureRequest, app: App, victim: Visitor, tmp_path:
         "input": str(next((folder / "data" / "inputs").rglob("rocket.jpg"))),
         "in the cache": str(copy),
         "address": f"{app.url}/gradio_api/file={copy}",
+        "a pipe": str(pipe),
         "elsewhere": "https://127.0.0.1:1/picture.png",
     }[request.param]
 
@@ -148,10 +67,12 @@ with_and_without = pytest.mark.parametrize("meta", [True, False], ids=["meta", "
 
 
 def refused(visitor: Visitor, where: str, event: str, values: dict[str, Any], **data: Any) -> str:
-    """What is said in markup; Gradio's own refusal says nothing there."""
+    """What is said in markup; Gradio's own refusal says nothing there, and stands in the log."""
+    before = len(visitor.app.log())
     try:
         return json.dumps(visitor.send(where, event, values, **data), ensure_ascii=False)
     except PermissionError:
+        assert "InvalidPathError" in visitor.app.log()[before:]
         return REFUSED
 
 

@@ -12,11 +12,12 @@ from pathlib import Path
 
 import httpx
 import pytest
+from PIL import Image
 
 from tests.conftest import PHOTOS
 from tests.support.apps import App, served
 from tests.support.hostile import huge_png
-from tests.support.pictures import padded
+from tests.support.pictures import encode, padded
 from tests.support.service import Service
 
 PROC = Path("/proc")
@@ -75,8 +76,8 @@ def watched(app: App) -> Iterator[Peak]:
         thread.join()
 
 
-def call(http: httpx.Client, picture: str) -> httpx.Response:
-    data = {"data": [[{"path": picture}], "sepia", False, False]}
+def call(http: httpx.Client, *pictures: str) -> httpx.Response:
+    data = {"data": [[{"path": picture} for picture in pictures], "sepia", False, False]}
     return http.post("/gradio_api/call/edit", json=data)
 
 
@@ -100,6 +101,38 @@ def test_fifty_visitors_at_once_with_huge_pictures(tmp_path: Path) -> None:
     assert 0 < peak.byte_count < MOST_BYTES, f"{peak.byte_count / 1e9:.2f} GB"
 
 
+def test_fifty_visitors_at_once_with_all_sorts(
+    tmp_path: Path, picture: str, phone_photo: bytes
+) -> None:
+    """Four huge pictures each, photos of a phone, and calls that bring forty megabytes."""
+    huge = huge_png()
+    kinds = [("huge.png", huge), ("photo.heic", phone_photo)]
+    with served(tmp_path / "app") as app, watched(app) as peak:
+
+        def send(number: int) -> str:
+            with httpx.Client(base_url=app.url, trust_env=False, timeout=300) as http:
+                if number % 3 == 2:
+                    answer = call(http, picture)
+                    if answer.status_code == 503:
+                        return "event: error"
+                else:
+                    name, content = kinds[number % 3]
+                    files = [
+                        ("files", (f"{n}{name}", content + bytes([number, n]))) for n in range(4)
+                    ]
+                    paths = http.post("/gradio_api/upload", files=files).json()
+                    answer = call(http, *paths)
+                event = answer.json()["event_id"]
+                return http.get(f"/gradio_api/call/edit/{event}").text
+
+        with ThreadPoolExecutor(VISITORS) as pool:
+            answers = list(pool.map(send, range(VISITORS)))
+
+    assert all("event: complete" in answer or "event: error" in answer for answer in answers)
+    assert sum("event: complete" in answer for answer in answers) > VISITORS // 3
+    assert 0 < peak.byte_count < MOST_BYTES, f"{peak.byte_count / 1e9:.2f} GB"
+
+
 def wait_for_submissions(service: Service, count: int) -> None:
     deadline = time.monotonic() + 60
     while len(service.submissions) < count:
@@ -112,6 +145,13 @@ def picture() -> str:
     """Forty megabytes of it."""
     jpeg = padded((PHOTOS / "coffee.jpg").read_bytes(), 30_000_000)
     return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode()
+
+
+@pytest.fixture(scope="module")
+def phone_photo() -> bytes:
+    """Of twelve megapixels, in HEIC."""
+    noise = Image.effect_noise((504, 378), 60).resize((4032, 3024)).convert("RGB")
+    return encode(noise, "HEIF", quality=50)
 
 
 def accepted(http: httpx.Client, picture: str) -> str:

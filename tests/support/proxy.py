@@ -30,6 +30,10 @@ class Proxy:
         self.url = ""
         self.is_cutting = False  # Each event stream ends at its next piece, without its end.
         self.is_losing_joins = False  # Events reach the page, and their answers get lost.
+        self.is_refusing_joins = False  # Events do not reach the page: whoever asks is sent away.
+        self.is_losing_streams = False  # Event streams are answered with an error.
+        self.is_silent = False  # Event streams stay open, and nothing comes.
+        self.joins = 0
         self.streams = 0
         self._http = httpx.AsyncClient(timeout=None, trust_env=False, limits=httpx.Limits())
 
@@ -39,6 +43,13 @@ class Proxy:
             yield
 
     async def handle(self, request: Request) -> Response:
+        is_late = request.url.path.endswith("/queue/data")
+        is_join = request.url.path.endswith("/queue/join")
+        self.joins += is_join
+        if is_join and self.is_refusing_joins:
+            return Response('{"detail": "Not authenticated"}', 401)
+        if is_late and self.is_losing_streams:
+            return Response("not now", 502)
         # Its host goes on as it came: the page compares it with the origin.
         headers = [
             (name, value) for name, value in request.headers.raw if name != b"content-length"
@@ -50,10 +61,9 @@ class Proxy:
             content=await request.body(),
         )
         answer = await self._http.send(asked, stream=True)
-        if self.is_losing_joins and request.url.path.endswith("/queue/join"):
+        if self.is_losing_joins and is_join:
             await answer.aclose()
             return Response("the answer was lost", 502)
-        is_late = request.url.path.endswith("/queue/data")
         if is_late:
             self.streams += 1
             await asyncio.sleep(self.delay)
@@ -85,7 +95,8 @@ class Proxy:
                 await asyncio.sleep(max(0.0, came + self.delay - time.monotonic()))
                 if not piece or self.is_cutting:
                     return
-                yield piece
+                if not self.is_silent:
+                    yield piece
         finally:
             reading.cancel()
             await asyncio.gather(reading, return_exceptions=True)

@@ -1,8 +1,10 @@
 """Archives and contact sheets of a visitor's runs, written while they are sent: no copy of them
 ever lies on the disk.
 
-A link is an address that nobody can guess, of the files of one visitor, for an hour. What it leads
-to is made of the runs as they are when it is followed, so that what was deleted meanwhile is gone.
+A link is an address that nobody can guess, of the files of one visitor, for an hour: all that it
+takes, so that a download manager or another device gets along with it, also where the page has a
+login. What it leads to is made of the runs as they are when it is followed, so that what was
+deleted meanwhile is gone.
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@
   const encoded = (text) => new TextEncoder().encode(text);
   let streams = 0;
   let patience = PATIENCE;
+  let setbacks = 0; // Joins that failed, one after the other.
   let timer = null;
   let pressed = ""; // The last press, until the page shows what came of it.
 
@@ -46,16 +47,22 @@
     }, delay);
   };
 
-  const join = async (answered) => {
+  // What was refused has begun nothing. Of any other join that fails the answer alone may be lost:
+  // what it began is in the store, and is asked for ever less often until a join is answered.
+  const isRefused = (status) => status >= 400 && status < 500;
+
+  const join = async (answered, hasPress) => {
     try {
       const answer = await answered;
+      if (isRefused(answer.status)) return answered;
       if (!answer.ok) throw new Error(`HTTP ${answer.status}`);
       joined.add((await answer.clone().json()).event_id);
+      setbacks = 0;
       watch();
     } catch {
-      // It may have arrived, and only its answer got lost: what it began is in the store.
-      setTimeout(sync, 2 * PATIENCE);
+      setTimeout(sync, Math.min(2 * PATIENCE * 2 ** setbacks++, LONGEST));
     }
+    if (hasPress) tellOthers();
     return answered;
   };
 
@@ -126,15 +133,21 @@
     if (origin !== location.origin || !OF_THE_PAGE.test(pathname)) return ask(...asked);
     const request = new Request(...asked);
     request.headers.set("X-WaveSpeed-Page", secret);
-    if (pathname.endsWith("/queue/join")) return join(ask(request));
+    if (pathname.endsWith("/queue/join")) return join(ask(request), String(asked[1]?.body).includes(pressed));
     const answer = await ask(request);
     if (!pathname.endsWith("/queue/data")) return answer;
     return answer.ok && answer.body ? read(answer) : answer;
   };
 
-  // Tabs of one browser are one visitor's: what one of them began is in the other's history.
-  // A browser may refuse that where storage is blocked, as in some frames: then a reload shows it.
+  // Tabs of one browser are one visitor's: what one of them began is in the other's history. They
+  // are told once the press has joined. A browser may refuse that where storage is blocked, as in
+  // some frames: then a reload shows it.
   let others = null;
+  let isToTell = false;
+  const tellOthers = () => {
+    if (isToTell) others?.postMessage("pressed");
+    isToTell = false;
+  };
   try {
     others = new BroadcastChannel("wavespeed-press");
     others.onmessage = () => setTimeout(sync, PATIENCE);
@@ -162,7 +175,7 @@
     press() {
       pressed = newId();
       presses += 1;
-      others?.postMessage("pressed");
+      isToTell = true;
       return pressed;
     },
   };
