@@ -8,9 +8,10 @@ and careful with money.
 httpx, Pillow and pillow-heif are all it needs; copy the files beside this one and they work alone.
 """
 
+from ._durations import Durations
+from ._policies import Pace
+from ._pool import Connections
 from .client import BASE_URL, AsyncClient
-from .connections import Connections
-from .durations import Durations
 from .errors import (
     AmbiguousSubmit,
     BadKey,
@@ -36,7 +37,8 @@ from .errors import (
     WaveSpeedError,
 )
 from .images import prepare
-from .models import (
+from .proxies import Proxies
+from .types import (
     MAX_IMAGES,
     MAX_PROMPT,
     MODEL,
@@ -62,8 +64,6 @@ from .models import (
     byte_count,
     is_model_id,
 )
-from .pace import Pace
-from .proxies import Proxies
 
 # fmt: off
 __all__ = [

@@ -1,7 +1,7 @@
 """The service's calls as methods, and an edit as a stream of events.
 
 Money moves in one request alone, the submission; everything else may be repeated. What may be
-sent again, and when, is decided in `pace`; the requests themselves are in `calls`.
+sent again, and when, is decided in `_policies`; the requests themselves are in `_api`.
 """
 
 from __future__ import annotations
@@ -17,10 +17,13 @@ from functools import partial
 from types import TracebackType
 from typing import Self, TypeVar
 
-from .answers import failure
-from .calls import PAGE_SIZE, Calls
-from .connections import Connections
-from .durations import Durations, life
+from ._api import PAGE_SIZE, Calls
+from ._durations import Durations, life
+from ._policies import Pace
+from ._pool import Connections
+from ._responses import failure
+from ._transport import Bearer, Transport
+from ._uploads import UNREADABLE, Batch, Clock, Hear, Prepare, Uploads
 from .errors import (
     EditFailed,
     EditOverdue,
@@ -30,7 +33,7 @@ from .errors import (
     UnknownTask,
     WaveSpeedError,
 )
-from .models import (
+from .types import (
     MODEL,
     Completed,
     Downloaded,
@@ -48,9 +51,6 @@ from .models import (
     Uploading,
     Waiting,
 )
-from .pace import Pace
-from .transport import Bearer, Transport
-from .uploads import UNREADABLE, Batch, Clock, Hear, Prepare, Uploads
 
 BASE_URL = "https://api.wavespeed.ai"
 MAX_PAGES = 10
@@ -65,7 +65,7 @@ class AsyncClient:
 
     Use as `async with AsyncClient(key) as client`; an `http` of one's own is shared, not closed.
     A file that was uploaded within the hour is not uploaded again. How long tasks take is learned
-    in `durations`, which clients of one service may share. `now` is a clock, in seconds.
+    in `_durations`, which clients of one service may share. `now` is a clock, in seconds.
     Pictures are made ready in threads, unless `prepare` does it elsewhere.
     Every method raises `WaveSpeedError`s only; a key that can't be one is a `BadKey` at once.
     The key goes to `base_url` alone, never to the hosts that keep the files.

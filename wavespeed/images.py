@@ -19,9 +19,9 @@ from pathlib import Path
 import pillow_heif
 from PIL import ExifTags, Image, ImageCms, ImageFile, UnidentifiedImageError
 
-from . import models
+from . import types
 from ._metadata import PNG_SIGNATURE, check_pieces, png_chunks, tells_place, webp_size
-from ._raw import is_raw
+from ._raw_photos import is_raw
 from ._repair import mended
 from .errors import InvalidEdit
 
@@ -73,7 +73,7 @@ class _Unfit(Exception):
     """What is wrong with a file: the rest of the sentence that begins with its name."""
 
 
-def prepare(path: Path, name: str | None = None) -> models.Image:
+def prepare(path: Path, name: str | None = None) -> types.Image:
     """The picture in a file, ready to send, and what was done to it.
 
     Blocking, a third of a second for a photo of 12 megapixels: call it in a thread. `name` is what
@@ -132,7 +132,7 @@ def _check_file_size(size_bytes: int) -> None:
         raise _Unfit(f"is larger than {MAX_FILE_BYTES // 1_000_000} MB")
 
 
-def convert_file(path: Path, name: str) -> models.Image:
+def convert_file(path: Path, name: str) -> types.Image:
     """`convert` of a file's bytes, for `AsyncClient`'s `prepare`. Blocking."""
     return convert(read(path), name)
 
@@ -153,7 +153,7 @@ def memory_needed(content: bytes) -> int:
     return size[0] * size[1] * bytes_per_pixel + len(content)
 
 
-def convert(content: bytes, name: str) -> models.Image:
+def convert(content: bytes, name: str) -> types.Image:
     """The picture in a file's bytes, as `prepare`; raises what `naming` puts into words."""
     if is_raw(content):
         raise _Unfit("is a RAW photo: export it as JPEG first")
@@ -171,7 +171,7 @@ def convert(content: bytes, name: str) -> models.Image:
         return _converted(whole, name, repaired=True)
 
 
-def _converted(content: bytes, name: str, *, repaired: bool) -> models.Image:
+def _converted(content: bytes, name: str, *, repaired: bool) -> types.Image:
     with Image.open(io.BytesIO(content), formats=FORMATS) as picture:
         _check_size(picture.size)
         size, target = picture.size, _reduced(picture.size)
@@ -190,7 +190,7 @@ def _converted(content: bytes, name: str, *, repaired: bool) -> models.Image:
     size_before = size_sent = size[::-1] if orientation >= 5 else size
     if small is not None:
         format, content, size_sent = *_encoded(small), small.size
-    changes = models.Changes(
+    changes = types.Changes(
         format_before=format_before,
         format=format,
         size_before=size_before,
@@ -200,7 +200,7 @@ def _converted(content: bytes, name: str, *, repaired: bool) -> models.Image:
         location_removed=located,
         repaired=repaired,
     )
-    return models.Image(f"{_stem(name)}.{'jpg' if format == 'JPEG' else 'png'}", content, changes)
+    return types.Image(f"{_stem(name)}.{'jpg' if format == 'JPEG' else 'png'}", content, changes)
 
 
 def _drafted(picture: ImageFile.ImageFile, target: tuple[int, int]) -> tuple[int, int]:

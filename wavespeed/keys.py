@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from .models import is_blank
+from .types import is_blank
 
 PAIRS = "\"'`“”„‟‘’‚‛«»‹›"
 """Quotes that text editors, chats and shells put around a key."""

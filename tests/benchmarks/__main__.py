@@ -17,10 +17,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.benchmarks import browser, connections, memory, others, pictures, presses, service
 from tests.benchmarks.crowd import Crowd, Visit, photos
 from tests.benchmarks.table import Row, body, foot, head
 from tests.support.apps import served
+
+from . import browser, connections, memory, others, pictures, presses, service
 
 SECONDS = others.SECONDS
 LEARNT = 20

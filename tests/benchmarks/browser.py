@@ -11,10 +11,11 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, sync_playwright
 
-from tests.benchmarks import others
 from tests.benchmarks.table import Row
 from tests.support import chromium
 from tests.support.apps import App, served
+
+from . import others
 
 TIMES = 5
 

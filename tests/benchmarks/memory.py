@@ -7,10 +7,11 @@ import sys
 import time
 from pathlib import Path
 
-from tests.benchmarks import service
 from tests.benchmarks.crowd import Crowd, photos
 from tests.benchmarks.table import Row
 from tests.support.apps import App, served
+
+from . import service
 
 SECONDS = 20.0
 """Of a task: long enough for 500 to be under way at once."""

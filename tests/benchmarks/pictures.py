@@ -11,11 +11,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from tests.benchmarks import service
 from tests.benchmarks.table import Row
 from tests.conftest import PHOTOS
 from wavespeed import AsyncClient, Edit, Uploading
 from wavespeed.studio import decoder
+
+from . import service
 
 SIZE = (4032, 3024)
 RUNS = 5

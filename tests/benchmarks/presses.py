@@ -8,12 +8,13 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, expect, sync_playwright
 
-from tests.benchmarks import service
 from tests.benchmarks.table import Row
 from tests.support import chromium
 from tests.support.apps import PHOTOS, served
 from tests.support.proxy import late
 from tests.support.visits import drop, visit
+
+from . import service
 
 DELAYS = (0.0, 0.1, 0.3, 1.0)
 """Seconds by which each piece of an event stream is late."""

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.client.test_models import DOCUMENTED, FIELDS, JSON
 from wavespeed import NotUnderstood, Prediction, Refused, WaveSpeedError
-from wavespeed.answers import Answer, address, failure, number
+from wavespeed._responses import Answer, address, failure, number
 from wavespeed.errors import refusal
 
 BODIES = st.binary() | JSON.map(json.dumps).map(str.encode)

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wavespeed import Edit, InvalidEdit
-from wavespeed.models import is_blank
 from wavespeed.studio.pieces import button
+from wavespeed.types import is_blank
 
 BLANK = [
     "\u200b",

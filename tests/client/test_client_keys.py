@@ -9,13 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import KEY, QUICK, story
-from wavespeed import (
-    AsyncClient,
-    BadKey,
-    Edit,
-    NotUnderstood,
-    WaveSpeedError,
-)
+from wavespeed import AsyncClient, BadKey, Edit, NotUnderstood, WaveSpeedError
 from wavespeed.sandbox import Sandbox
 
 pytestmark = pytest.mark.anyio

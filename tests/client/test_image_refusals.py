@@ -13,16 +13,7 @@ from tempfile import TemporaryDirectory
 import pytest
 from PIL import Image
 
-from tests.support.pictures import (
-    KINDS,
-    Folder,
-    chunk,
-    decode,
-    encode,
-    flag,
-    is_flag,
-    refusal,
-)
+from tests.support.pictures import KINDS, Folder, chunk, decode, encode, flag, is_flag, refusal
 from wavespeed.images import MAX_FILE_BYTES, MAX_PIXELS, prepare
 
 # The same as `images` sets for the program, which pytest's own "error" would come before.

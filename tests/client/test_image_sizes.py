@@ -7,16 +7,7 @@ import os
 import pytest
 from PIL import Image
 
-from tests.support.pictures import (
-    RED,
-    Folder,
-    close,
-    decode,
-    encode,
-    exif,
-    flag,
-    is_flag,
-)
+from tests.support.pictures import RED, Folder, close, decode, encode, exif, flag, is_flag
 from wavespeed.images import MAX_EDGE
 
 # The same as `images` sets for the program, which pytest's own "error" would come before.

@@ -12,11 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.client.test_image_locations import LOCATED
-from tests.support.pictures import (
-    KINDS,
-    decode,
-)
-from wavespeed import models
+from tests.support.pictures import KINDS, decode
+from wavespeed import types
 from wavespeed.errors import InvalidEdit
 from wavespeed.images import MAX_EDGE, prepare
 
@@ -30,7 +27,7 @@ SCRATCH = tempfile.TemporaryDirectory()
 whatever = settings(max_examples=150, deadline=None, database=None)
 
 
-def attempt(path: Path) -> models.Image | InvalidEdit:
+def attempt(path: Path) -> types.Image | InvalidEdit:
     try:
         return prepare(path)
     except InvalidEdit as error:

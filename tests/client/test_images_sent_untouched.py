@@ -16,7 +16,7 @@ from tests.support.pictures import (
     padded,
     with_segment,
 )
-from wavespeed import models
+from wavespeed import types
 from wavespeed.images import MAX_BYTES, MAX_EDGE, prepare
 
 # The same as `images` sets for the program, which pytest's own "error" would come before.
@@ -47,7 +47,7 @@ def test_a_picture_that_is_ready_goes_out_byte_for_byte(folder: Folder, content:
     image = folder.prepared(content)
 
     assert image.content == content
-    assert image.changes == models.Changes(
+    assert image.changes == types.Changes(
         format_before=image.changes.format,
         format=image.changes.format,
         size_before=decode(content).size,

@@ -33,9 +33,9 @@ from wavespeed import (
     Proxies,
     Unreachable,
     WaveSpeedError,
-    network,
+    _network,
 )
-from wavespeed.connections import check_environment
+from wavespeed._pool import check_environment
 
 pytestmark = pytest.mark.anyio
 
@@ -449,18 +449,18 @@ async def test_a_name_that_is_unknown_is_a_connection_that_failed(
     ],
 )
 def test_which_addresses_belong_to_the_world_outside(address: str, public: bool) -> None:
-    assert network.is_public(address) is public
+    assert _network.is_public(address) is public
 
 
 @given(st.ip_addresses())
 def test_no_address_breaks_the_check(address: Any) -> None:
-    assert network.is_public(str(address)) in (True, False)
+    assert _network.is_public(str(address)) in (True, False)
 
 
 @given(st.text())
 def test_no_host_breaks_the_check(host: str) -> None:
     try:
-        network.check_host(host)
+        _network.check_host(host)
     except PrivateAddress:
         return
 
@@ -477,7 +477,7 @@ async def test_behind_a_resolver_that_answers_for_every_name_the_address_is_trie
             tried.append(host)
             raise httpcore.ConnectError("nobody")
 
-    backend = network.PublicOnly()
+    backend = _network.PublicOnly()
     backend._inner = Line()  # type: ignore[assignment]
     with pytest.raises(httpcore.ConnectError):
         await backend.connect_tcp("files.example", 443, 1.0)
@@ -488,7 +488,7 @@ async def test_the_connection_leads_to_the_address_that_was_checked(
     tls: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A name that answers differently the second time; 127.0.0.2 plays a public address."""
-    monkeypatch.setattr(network, "is_public", lambda address: str(address) == "127.0.0.2")
+    monkeypatch.setattr(_network, "is_public", lambda address: str(address) == "127.0.0.2")
     names = resolver(monkeypatch, ["127.0.0.2"], ["127.0.0.3"])
     good: list[bytes] = []
     evil: list[bytes] = []
@@ -509,7 +509,7 @@ async def test_the_connection_leads_to_the_address_that_was_checked(
 async def test_a_certificate_of_another_name_is_not_taken(
     tls: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(network, "is_public", lambda address: True)
+    monkeypatch.setattr(_network, "is_public", lambda address: True)
     resolver(monkeypatch, ["127.0.0.2"])
     heard: list[bytes] = []
     async with (
@@ -525,7 +525,7 @@ async def test_a_certificate_of_another_name_is_not_taken(
 async def test_an_address_that_hangs_does_not_keep_the_others_waiting(
     tls: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(network, "is_public", lambda address: True)
+    monkeypatch.setattr(_network, "is_public", lambda address: True)
     resolver(monkeypatch, ["127.0.0.2", "127.0.0.3"])
     opened: list[str] = []
     closed: list[str] = []
@@ -544,7 +544,7 @@ async def test_an_address_that_hangs_does_not_keep_the_others_waiting(
                 closed.append(host)
                 raise
 
-    backend = network.PublicOnly()
+    backend = _network.PublicOnly()
     backend._inner = Slow(backend._inner)  # type: ignore[assignment]
     async with listening(file_server(b"picture", []), "127.0.0.3") as port:
         stream = await asyncio.wait_for(backend.connect_tcp("files.example", port, 30.0), 20)
@@ -556,7 +556,7 @@ async def test_an_address_that_hangs_does_not_keep_the_others_waiting(
 async def test_a_redirect_that_is_no_address_is_an_error_of_ours(
     tls: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(network, "is_public", lambda address: True)
+    monkeypatch.setattr(_network, "is_public", lambda address: True)
     resolver(monkeypatch, ["127.0.0.2"])
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

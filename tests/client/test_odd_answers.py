@@ -45,10 +45,10 @@ from wavespeed import (
     WaveSpeedError,
     prepare,
 )
-from wavespeed.answers import Answer, failure, price
-from wavespeed.error_text import error_text
+from wavespeed._error_text import error_text
+from wavespeed._policies import Pace, clock_offset
+from wavespeed._responses import Answer, failure, price
 from wavespeed.errors import refusal
-from wavespeed.pace import Pace, clock_offset
 from wavespeed.sandbox import Sandbox
 from wavespeed.studio import problems, words
 from wavespeed.studio.run import Failed, Run

@@ -5,13 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.conftest import KEY, QUICK, story
-from wavespeed import (
-    AsyncClient,
-    Edit,
-    Finished,
-    NotUnderstood,
-    Output,
-)
+from wavespeed import AsyncClient, Edit, Finished, NotUnderstood, Output
 from wavespeed.sandbox import Sandbox
 
 pytestmark = pytest.mark.anyio

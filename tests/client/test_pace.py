@@ -26,7 +26,7 @@ from wavespeed import (
     Unreachable,
     WaveSpeedError,
 )
-from wavespeed.pace import retry_after
+from wavespeed._policies import retry_after
 
 PACE = Pace(first_retry=1.0, longest_retry=8.0, tries=3)
 

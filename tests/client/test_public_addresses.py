@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tests.conftest import KEY, QUICK
 from wavespeed import AsyncClient, NotUnderstood, Output
-from wavespeed.public_addresses import is_public
+from wavespeed._public_addresses import is_public
 
 PRIVATE_HOSTS = [
     "127.0.0.1",

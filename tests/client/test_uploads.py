@@ -27,11 +27,11 @@ from wavespeed import (
     Uploaded,
     Uploading,
     Waiting,
+    _uploads,
     images,
-    uploads,
 )
+from wavespeed._uploads import KEPT_SECONDS
 from wavespeed.sandbox import Sandbox
-from wavespeed.uploads import KEPT_SECONDS
 
 pytestmark = pytest.mark.anyio
 TURNS_OF_THE_LOOP = 10
@@ -222,7 +222,7 @@ async def test_the_oldest_uploads_give_way_to_new_ones(
     other: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(uploads, "MOST_KEPT", 1)
+    monkeypatch.setattr(_uploads, "MOST_KEPT", 1)
 
     for path in (photo, other, other, photo):
         await story(client, Edit("invert", (path,)))
@@ -359,11 +359,11 @@ async def test_an_upload_that_fails_just_as_it_is_given_up_leaves_no_error_behin
 ) -> None:
     fails = asyncio.Event()
 
-    async def send(image: images.models.Image, hear: uploads.Hear) -> str:
+    async def send(image: images.models.Image, hear: _uploads.Hear) -> str:
         await fails.wait()
         raise ServiceDown("", status=503)
 
-    known = uploads.Uploads(send, time.monotonic)
+    known = _uploads.Uploads(send, time.monotonic)
     with closing(known.batch([photo])) as ready:
         await ready.prepare()
         for turns in range(6):

@@ -27,8 +27,8 @@ from wavespeed import (
     Waiting,
     prepare,
 )
-from wavespeed.durations import ENOUGH, HALF_LIFE, KEPT, Life, life, spans
-from wavespeed.looks import Span, cheapest, grid, plan
+from wavespeed._durations import ENOUGH, HALF_LIFE, KEPT, Life, life, spans
+from wavespeed._looks import Span, cheapest, grid, plan
 from wavespeed.sandbox import Sandbox, serve
 
 EVEN = "even, 5 to 20 s"

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
 from tests.support import hostile
-from wavespeed import InvalidEdit, _metadata, models, prepare
+from wavespeed import InvalidEdit, _metadata, prepare, types
 from wavespeed.studio.recipe import Recipe, read, write
 
 pytestmark = pytest.mark.filterwarnings(r"ignore:::PIL\.")
@@ -118,7 +118,7 @@ def result(kind: str, prompt: str) -> bytes:
     out = io.BytesIO()
     Image.linear_gradient("L").convert("RGB").save(out, kind)
     made_at = datetime(2026, 11, 28, tzinfo=UTC)
-    return write(out.getvalue(), Recipe(prompt, models.MODEL, "abc", made_at))
+    return write(out.getvalue(), Recipe(prompt, types.MODEL, "abc", made_at))
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-from tests.support import apt
+from . import apt
 
 ARGS = [
     "--no-sandbox",

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import httpx
 
-from tests.support import apt
 from tests.support.apps import ROOT
+
+from . import apt
 
 MISSING = "No nginx was found, and none could be installed"
 

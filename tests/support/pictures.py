@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from wavespeed import models
+from wavespeed import types
 from wavespeed.errors import InvalidEdit
 from wavespeed.images import prepare
 
@@ -99,7 +99,7 @@ class Folder:
         path.write_bytes(content)
         return path
 
-    def prepared(self, content: bytes) -> models.Image:
+    def prepared(self, content: bytes) -> types.Image:
         return prepare(self.file(content))
 
 

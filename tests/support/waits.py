@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from wavespeed import Durations, Pace
-from wavespeed.durations import life
+from wavespeed._durations import life
 
 WARM = 20
 """Tasks that a server has seen before it is measured."""

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from wavespeed.models import is_blank
+from wavespeed.types import is_blank
 
 from .run import Run
 

@@ -12,7 +12,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from wavespeed import BASE_URL, MODEL, InvalidEnvironment, Proxies, is_model_id
-from wavespeed.connections import check_environment
+from wavespeed._pool import check_environment
 
 LEVELS = ("debug", "info", "warning", "error")
 Nsfw = Literal["blur", "hide", "show"]

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from . import images
 from .errors import WaveSpeedError
-from .models import Changes, Image, is_url
+from .types import Changes, Image, is_url
 
 KEPT_SECONDS = 3600.0
 """An upload is used again this long. The service keeps it for 7 days (documented), and the maker's

@@ -13,11 +13,11 @@ import httpcore
 import httpx
 
 from . import keys
-from .answers import Answer, address
-from .connections import Connections, Route
+from ._network import check_host
+from ._policies import Pace, clock_offset, retry_after
+from ._pool import Connections, Route
+from ._responses import Answer, address
 from .errors import BadKey, NotUnderstood, PrivateAddress, Unreachable, WaveSpeedError
-from .network import check_host
-from .pace import Pace, clock_offset, retry_after
 from .proxies import LOOPBACK
 
 try:

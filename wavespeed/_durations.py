@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from math import isqrt
 from typing import NamedTuple
 
-from .looks import Span, plan
-from .pace import Pace
+from ._looks import Span, plan
+from ._policies import Pace
 
 KEPT = 200
 """Tasks that are remembered."""

@@ -6,7 +6,10 @@ import asyncio
 from datetime import UTC, datetime
 from typing import Any
 
-from .answers import Answer, address, number, price
+from ._model_refusals import about_model
+from ._policies import Pace
+from ._responses import Answer, address, number, price
+from ._transport import Transport
 from .errors import (
     AmbiguousSubmit,
     MissingFile,
@@ -16,10 +19,7 @@ from .errors import (
     UnknownTask,
     Unreachable,
 )
-from .model_refusals import about_model
-from .models import Image, Prediction
-from .pace import Pace
-from .transport import Transport
+from .types import Image, Prediction
 
 PAGE_SIZE = 100
 """Predictions a page of the list call: the most the service gives (maker)."""

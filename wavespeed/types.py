@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from .error_text import error_text
+from ._error_text import error_text
 from .errors import InvalidEdit, NotUnderstood, WaveSpeedError
 
 MODEL = "openai/gpt-image-1-mini/edit"

@@ -12,8 +12,8 @@ from typing import Self
 
 import httpx
 
+from ._network import PublicTransport
 from .errors import InvalidEnvironment
-from .network import PublicTransport
 from .proxies import Proxies
 
 MOST_IDLE = 64

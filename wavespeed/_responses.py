@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlsplit
 
-from .error_text import error_text, plain_text
+from ._error_text import error_text, plain_text
 from .errors import EditFailed, NoOutputs, NotUnderstood, Refused, WaveSpeedError, quoting, refusal
-from .models import Prediction
+from .types import Prediction
 
 
 @dataclass(frozen=True, slots=True)

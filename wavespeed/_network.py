@@ -15,8 +15,8 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, ip_address
 import httpcore
 import httpx
 
+from ._public_addresses import is_public
 from .errors import PrivateAddress
-from .public_addresses import is_public
 
 IpAddress = IPv4Address | IPv6Address
 FAKE_IP = IPv4Network("198.18.0.0/15")
