@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from wavespeed.sandbox import Sandbox, serve
-from wavespeed.sandbox.behaviour import KEEP_TASKS
-from wavespeed.sandbox.effects import to_pixels
-from wavespeed.sandbox.pictures import edit
-from wavespeed.sandbox.prompt import EFFECTS, wanted
+from wavespeed.sandbox.imaging.effects import to_pixels
+from wavespeed.sandbox.imaging.pipeline import edit
+from wavespeed.sandbox.imaging.prompt import EFFECTS, wanted
+from wavespeed.sandbox.tasks import KEEP_TASKS
 
 MODEL = "/api/v3/openai/gpt-image-1-mini/edit"
 KEY = {"Authorization": "Bearer ws-1234"}

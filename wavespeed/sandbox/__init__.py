@@ -30,8 +30,8 @@ itself up; nothing is kept on disk, and what is old goes by room, not after seve
 not expire; only JPEG and PNG are read; captions are in Latin letters; rotations are quarter turns.
 """
 
-from .behaviour import Sandbox
 from .faults import Call, Fault
 from .server import serve
+from .tasks import Sandbox
 
 __all__ = ["Call", "Fault", "Sandbox", "serve"]

@@ -5,7 +5,7 @@ import contextlib
 import threading
 
 from . import Sandbox, serve
-from .behaviour import MODEL
+from .tasks import MODEL
 
 
 def main() -> None:

@@ -11,8 +11,8 @@ from uvicorn import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
-from .behaviour import Sandbox
-from .wire import api, file_host
+from .app import api, file_host
+from .tasks import Sandbox
 
 
 @contextlib.contextmanager

@@ -15,10 +15,10 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageOps
 
+from .captions import mark
+from .compose import blend_palettes, join
 from .effects import mild, to_image, to_pixels
-from .lettering import mark
 from .prompt import joins, wanted
-from .several import blend_palettes, join
 
 FETCH_SECONDS = 5.0
 FETCH_BYTES = 20 * 1024 * 1024  # The smallest of the limits that the service documents.

@@ -14,10 +14,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from . import fields, files, predictions
-from .answers import error, ok, spoil
-from .behaviour import PRICE_CENTS, Refusal, Sandbox
+from wavespeed.sandbox.routes import files, predictions
+
+from . import validation
 from .faults import Call
+from .responses import error, ok, spoil
+from .tasks import PRICE_CENTS, Refusal, Sandbox
 
 PRICE = PRICE_CENTS / 100
 REQUEST_BYTES = 128 * 1024 * 1024  # Four images as data URIs, and some.
@@ -32,7 +34,7 @@ REQUEST_SCHEMA = {
             "type": "array",
             "items": {"type": "string"},
             "minItems": 1,
-            "maxItems": fields.MOST_IMAGES,
+            "maxItems": validation.MOST_IMAGES,
         },
         "enable_sync_mode": {"type": "boolean", "default": False},
         "enable_base64_output": {"type": "boolean", "default": False},
@@ -103,7 +105,7 @@ async def _call(sandbox: Sandbox, operation: str, request: Request) -> Call:
     raw = await request.body()
     body = None
     if len(raw) <= JOURNALED_BYTES and "json" in request.headers.get("content-type", ""):
-        body = fields.parsed(raw)
+        body = validation.parsed(raw)
     return Call(
         operation=operation,
         method=request.method,
@@ -157,7 +159,7 @@ async def _unit_price(sandbox: Sandbox, request: Request) -> Response:
 
 
 async def _check_model(sandbox: Sandbox, request: Request) -> None:
-    sandbox.check_model((await fields.body_of(request)).get("model_id"))
+    sandbox.check_model((await validation.body_of(request)).get("model_id"))
 
 
 async def _models(sandbox: Sandbox, request: Request) -> Response:

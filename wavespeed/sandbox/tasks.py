@@ -16,8 +16,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from wavespeed.sandbox.imaging.pipeline import Unreadable, edit, fetch
+
 from .faults import OPERATIONS, Call, Fault
-from .pictures import Unreadable, edit, fetch
 
 MODEL = "openai/gpt-image-1-mini/edit"
 PRICE_CENTS = 2

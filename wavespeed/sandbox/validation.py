@@ -9,7 +9,7 @@ from typing import Any
 
 from starlette.requests import Request
 
-from .behaviour import Refusal
+from .tasks import Refusal
 
 MOST_IMAGES = 4
 PROMPT_CHARACTERS = 32_000

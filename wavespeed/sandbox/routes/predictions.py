@@ -9,9 +9,9 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from . import fields
-from .answers import ok, timestamp
-from .behaviour import Failure, Refusal, Sandbox, Task
+from wavespeed.sandbox import validation
+from wavespeed.sandbox.responses import ok, timestamp
+from wavespeed.sandbox.tasks import Failure, Refusal, Sandbox, Task
 
 ENDED = ("completed", "failed")
 PUBLIC_HOST = "https://api.wavespeed.ai"
@@ -20,11 +20,11 @@ SETTLE_SECONDS = 1.0
 
 
 async def submit(sandbox: Sandbox, request: Request) -> Response:
-    body = await fields.body_of(request)
+    body = await validation.body_of(request)
     sandbox.check_model(request.path_params["model"])
-    prompt, images = fields.prompt(body), fields.images(body)
-    as_base64 = fields.flag(body, "enable_base64_output")
-    sync = fields.flag(body, "enable_sync_mode")
+    prompt, images = validation.prompt(body), validation.images(body)
+    as_base64 = validation.flag(body, "enable_base64_output")
+    sync = validation.flag(body, "enable_sync_mode")
     if as_base64 and request.query_params.get("webhook"):
         return JSONResponse({"error": "Base64 output cannot go with a webhook."}, 400)
     task = sandbox.submit(prompt, images, base64=as_base64)
@@ -57,15 +57,21 @@ async def result(sandbox: Sandbox, request: Request) -> Response:
 
 
 async def delete(sandbox: Sandbox, request: Request) -> Response:
-    ids = fields.strings(await fields.body_of(request), "ids")
+    ids = validation.strings(await validation.body_of(request), "ids")
     return ok({"deleted_count": sandbox.forget(ids)})
 
 
 async def recent(sandbox: Sandbox, request: Request) -> Response:
     """Newest first; every filter is optional, both moments inclusive."""
-    body = await fields.body_of(request)
-    page, size = fields.number(body, "page", 1), fields.number(body, "page_size", 20, most=100)
-    after, before = fields.moment(body, "created_after"), fields.moment(body, "created_before")
+    body = await validation.body_of(request)
+    page, size = (
+        validation.number(body, "page", 1),
+        validation.number(body, "page_size", 20, most=100),
+    )
+    after, before = (
+        validation.moment(body, "created_after"),
+        validation.moment(body, "created_before"),
+    )
     await _settle(sandbox, sandbox.tasks.values())
     found = [
         task

@@ -7,18 +7,18 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from . import fields
-from .answers import file_error, ok, timestamp
-from .behaviour import Refusal, Sandbox, Upload
+from wavespeed.sandbox import validation
+from wavespeed.sandbox.responses import file_error, ok, timestamp
+from wavespeed.sandbox.tasks import Refusal, Sandbox, Upload
 
 UPLOAD_BYTES = 20 * 1024 * 1024
 TICKET_SECONDS = 3600
 
 
 async def ticket(sandbox: Sandbox, request: Request) -> Response:
-    body = await fields.body_of(request)
-    filename, size = fields.text(body, "filename"), fields.number(body, "size")
-    content_type = fields.text(body, "content_type", "application/octet-stream")
+    body = await validation.body_of(request)
+    filename, size = validation.text(body, "filename"), validation.number(body, "size")
+    content_type = validation.text(body, "content_type", "application/octet-stream")
     _refuse_large(size)
     name = sandbox.add_upload(Upload(content_type))
     instruction = {

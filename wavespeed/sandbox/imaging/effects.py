@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from .lettering import caption
+from .captions import caption
 
 Pixels = NDArray[np.floating[Any]]
 
