@@ -1,6 +1,6 @@
 """The page: drop one to four pictures, say what should change, watch it happen.
 
-Layout, wiring, launch, in that order; what the events do is in `wavespeed.studio.handlers`.
+Layout, wiring, launch, in that order; what the events do is in `wavespeed.studio.ui.handlers.edit`.
 """
 
 from __future__ import annotations
@@ -45,32 +45,36 @@ from starlette.middleware import Middleware
 
 from wavespeed import AsyncClient, BadKey, Connections, Durations, InvalidEdit, Pace
 from wavespeed.sandbox import Sandbox, serve
-from wavespeed.studio import cache, decoder, log, pieces, previews, words
-from wavespeed.studio.account import Account
-from wavespeed.studio.batch import MOST
-from wavespeed.studio.downloads import Downloads
-from wavespeed.studio.driver import Limits
-from wavespeed.studio.examples import CHIPS
-from wavespeed.studio.handlers import Handlers
-from wavespeed.studio.login_throttle import LoginThrottle
-from wavespeed.studio.markup import asset, draw
-from wavespeed.studio.middleware import SecurityMiddleware, install
-from wavespeed.studio.origins import Origins, is_local
-from wavespeed.studio.past import Past
-from wavespeed.studio.request_bodies import BodyLimits
-from wavespeed.studio.runner import Runner
-from wavespeed.studio.scripts import Scripts
-from wavespeed.studio.store import Store, StoreError
-from wavespeed.studio.theme import theme
-from wavespeed.studio.uploads import (
+from wavespeed.studio import logs
+from wavespeed.studio.api.edit import Scripts
+from wavespeed.studio.decoding import decoder
+from wavespeed.studio.export.downloads import Downloads
+from wavespeed.studio.media import cache, previews
+from wavespeed.studio.runs.account import Account
+from wavespeed.studio.runs.batch import MOST
+from wavespeed.studio.runs.executor import Limits
+from wavespeed.studio.runs.runner import Runner
+from wavespeed.studio.runs.store import Store, StoreError
+from wavespeed.studio.security.login_throttle import LoginThrottle
+from wavespeed.studio.security.middleware import SecurityMiddleware, install
+from wavespeed.studio.security.origins import Origins, is_local
+from wavespeed.studio.security.request_bodies import BodyLimits
+from wavespeed.studio.security.uploads import (
     UploadRecorder,
     Uploads,
     leave_no_remains,
     leave_paths_alone,
     remember_no_values,
 )
-from wavespeed.studio.views import Views
-from wavespeed.studio.visitors import ClientOf
+from wavespeed.studio.sessions import ClientOf
+from wavespeed.studio.templating import draw, static
+from wavespeed.studio.text import labels
+from wavespeed.studio.ui import render
+from wavespeed.studio.ui.examples import CHIPS
+from wavespeed.studio.ui.handlers.edit import Handlers
+from wavespeed.studio.ui.handlers.history import Past
+from wavespeed.studio.ui.presenter import Views
+from wavespeed.studio.ui.theme import theme
 
 MAX_UPLOAD_BYTES = 51 * 1024 * 1024
 """A little more than `prepare` takes, so that it can say what is wrong, and by name."""
@@ -116,11 +120,11 @@ def build(
     `Views`), `key` whose key is used where a visitor brings none. With `mcp` the edit is a tool for
     models, too; a `space` can be duplicated; `budget` is what the page says of a limit, in USD;
     `home` is the address that links name, where it is not the page's own."""
-    actions = asset("actions.js")
+    actions = static("js/actions.js")
     leave_paths_alone()
     leave_no_remains()
     remember_no_values()
-    page = gr.Blocks(title=words.TITLE, analytics_enabled=False, delete_cache=(3600, 86400))
+    page = gr.Blocks(title=labels.TITLE, analytics_enabled=False, delete_cache=(3600, 86400))
     with page:
         group = gr.State()
         # Flagged pictures, as long as the page is open. The set is changed in place, so that what
@@ -136,11 +140,11 @@ def build(
             drawn(draw("header", engine=engine, sandbox=sandbox, home=home), elem_id="header")
             tally = drawn(elem_id="tally")
             if space:
-                gr.DuplicateButton(words.DUPLICATE, variant="secondary", elem_id="duplicate")
+                gr.DuplicateButton(labels.DUPLICATE, variant="secondary", elem_id="duplicate")
         with gr.Row(elem_id="columns"):
             with gr.Column(elem_id="ask"):
                 with gr.Column(elem_classes="ws-card"):
-                    drawn(draw("heading", title=words.PICTURES, hint=words.PICTURES_HINT))
+                    drawn(draw("heading", title=labels.PICTURES, hint=labels.PICTURES_HINT))
                     strip = drawn(elem_id="strip", js_on_load=actions)
                     # Takes pictures in; the strip above shows them, HEIC and flagged ones too. Any
                     # file: Gradio goes by names, and for one that it does not know refuses all that
@@ -149,7 +153,7 @@ def build(
                     # finds nothing then; what is pasted anywhere on the page comes in all the same.
                     inputs = gr.Gallery(
                         elem_id="inputs",
-                        label=words.PICTURES,
+                        label=labels.PICTURES,
                         show_label=False,
                         type="filepath",
                         interactive=True,
@@ -161,13 +165,13 @@ def build(
                         buttons=[],
                     )
                     inputs_note = drawn(elem_id="inputs-note")
-                    each = gr.Checkbox(label=words.EACH, info=words.EACH_INFO, elem_id="each")
-                    drawn(draw("heading", title=words.PROMPT), elem_id="prompt-heading")
+                    each = gr.Checkbox(label=labels.EACH, info=labels.EACH_INFO, elem_id="each")
+                    drawn(draw("heading", title=labels.PROMPT), elem_id="prompt-heading")
                     prompt = gr.Textbox(
                         elem_id="prompt",
-                        label=words.PROMPT,
+                        label=labels.PROMPT,
                         show_label=False,
-                        placeholder=words.PROMPT_HINT,
+                        placeholder=labels.PROMPT_HINT,
                         lines=4,
                         max_lines=12,
                     )
@@ -176,50 +180,53 @@ def build(
                     prompt_note = drawn(elem_id="prompt-note")
                 with gr.Column(elem_classes="ws-card"):
                     with gr.Row(elem_id="choices"):
-                        drawn(draw("heading", title=words.VARIANTS))
+                        drawn(draw("heading", title=labels.VARIANTS))
                         variants = gr.Radio(
                             ["1", "2", "3", "4"],
                             value="1",
-                            label=words.VARIANTS,
+                            label=labels.VARIANTS,
                             show_label=False,
                             container=False,
                             elem_id="variants",
                         )
                     with gr.Row(elem_id="buttons"):
                         edit = gr.Button(
-                            words.ADD_FIRST, variant="primary", elem_id="edit", interactive=False
+                            labels.ADD_FIRST, variant="primary", elem_id="edit", interactive=False
                         )
                         # In the place of Edit, by page.css.
-                        stop = gr.Button(words.STOP, elem_id="stop")
+                        stop = gr.Button(labels.STOP, elem_id="stop")
                     shortcut = drawn(draw("keys", price=account.price_usd), elem_id="keys")
                     if budget is not None:
                         drawn(draw("budget", usd=budget), elem_id="budget")
-                    with gr.Accordion(words.ADVANCED, open=False):
-                        sync_mode = gr.Checkbox(label=words.SYNC, info=words.SYNC_INFO)
-                        base64_output = gr.Checkbox(label=words.BASE64, info=words.BASE64_INFO)
-                    asks = key in (words.KEY_ASKED, words.KEY_OFFERED)
+                    with gr.Accordion(labels.ADVANCED, open=False):
+                        sync_mode = gr.Checkbox(label=labels.SYNC, info=labels.SYNC_INFO)
+                        base64_output = gr.Checkbox(label=labels.BASE64, info=labels.BASE64_INFO)
+                    asks = key in (labels.KEY_ASKED, labels.KEY_OFFERED)
                     with gr.Accordion(key, open=asks, elem_id="key") as keys:
                         # In this page's session only: no event hands it back, nothing keeps it.
                         own = gr.Textbox(
-                            elem_id="api-key", type="password", label=words.KEY, info=words.KEY_INFO
+                            elem_id="api-key",
+                            type="password",
+                            label=labels.KEY,
+                            info=labels.KEY_INFO,
                         )
                     key_note = drawn(elem_id="key-note")
             with gr.Column(elem_id="answer", elem_classes="ws-card"):
                 status = drawn(
-                    pieces.status([], [], None),
+                    render.status([], [], None),
                     elem_id="status",
                     js_on_load="window.wavespeed.trigger = trigger;",
                 )
                 results = drawn(
-                    pieces.results([], [], [], [], [], hides=nsfw == "hide"),
+                    render.results([], [], [], [], [], hides=nsfw == "hide"),
                     elem_id="results",
                     js_on_load=actions,
                 )
         history = drawn(elem_id="history", js_on_load=actions)
         exported = drawn(elem_id="exported")
-        with gr.Accordion(words.FETCH, open=False, elem_id="fetching"):
-            wanted = gr.Textbox(elem_id="fetch-id", label=words.FETCH_ID, info=words.FETCH_INFO)
-            fetch = gr.Button(words.FETCH_BUTTON, elem_id="fetch", size="md")
+        with gr.Accordion(labels.FETCH, open=False, elem_id="fetching"):
+            wanted = gr.Textbox(elem_id="fetch-id", label=labels.FETCH_ID, info=labels.FETCH_INFO)
+            fetch = gr.Button(labels.FETCH_BUTTON, elem_id="fetch", size="md")
             fetch_note = drawn(elem_id="fetch-note")
         drawn(draw("screen"), elem_id="screen")
         page.temp_file_sets.append(copies := set[str]())  # For `delete_cache`.
@@ -267,7 +274,7 @@ def build(
             do.come,
             [visitor, draft],
             [visitor, *fields, strip, each, group],
-            js=asset("come.js"),
+            js=static("js/come.js"),
             **ours,
         ).then(do.arrive, [visitor, group, revealed], shown, **fast)
         history.click(
@@ -284,13 +291,13 @@ def build(
         asked = [inputs.change, prompt.change, each.change]
         gr.on(asked, past.read, [*fields, each], hint, **last)
         here: dict[str, Any] = {**last, "queue": False}
-        gr.on(asked, None, [*fields, each], draft, js=asset("draft.js"), **here)
+        gr.on(asked, None, [*fields, each], draft, js=static("js/draft.js"), **here)
         gr.on(
             [*asked, variants.change, shortcut.change, strip.change],
             None,
             [*fields, variants, each],
             edit,
-            js=pieces.button(),
+            js=render.button(),
             **here,
         )
         gr.on(
@@ -323,7 +330,7 @@ def key_of_ones_own(settings: Settings, pace: Pace, pool: Connections) -> Client
     def client_of(key: str | None) -> AsyncClient | None:
         if not (key or "").strip():
             if settings.require_visitor_key:
-                raise InvalidEdit(words.KEY_MISSING, field="key")
+                raise InvalidEdit(labels.KEY_MISSING, field="key")
             return None
         try:
             return AsyncClient(
@@ -383,21 +390,21 @@ def main(settings: Settings, handover: float = HANDOVER, pace: Pace = PACE) -> N
     """Serves the page until it is interrupted; `handover` is how long it waits for an earlier
     process to leave the data folder, in seconds, and `pace` how often it asks the service."""
     settings.adjust(os.environ)
-    log.begin(settings.log, settings.api_key)
+    logs.begin(settings.log, settings.api_key)
     if warning := warning_of_a_space(os.environ):
         logging.getLogger("wavespeed.studio").warning(warning)
     if settings.is_default_budget:
-        logging.getLogger("wavespeed.studio").warning(words.DEFAULT_BUDGET)
+        logging.getLogger("wavespeed.studio").warning(labels.DEFAULT_BUDGET)
     # What stops a container ends like Ctrl+C: the answers to submissions are waited for.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with ExitStack() as stack:
         engine, base_url = urlsplit(settings.base_url).hostname or "", settings.base_url
-        key = words.KEY_SERVER
+        key = labels.KEY_SERVER
         if settings.api_key is None:
-            engine, key = words.SANDBOX, words.KEY_OFFERED if settings.space else words.KEY_NONE
+            engine, key = labels.SANDBOX, labels.KEY_OFFERED if settings.space else labels.KEY_NONE
             sandbox = Sandbox(model=settings.model, seconds=settings.sandbox_seconds)
             base_url = stack.enter_context(serve(sandbox))
-        key = words.KEY_ASKED if settings.require_visitor_key else key
+        key = labels.KEY_ASKED if settings.require_visitor_key else key
         pool, pace = Connections(settings.proxies), replace(pace, deadline=settings.deadline)
         try:
             client = AsyncClient(
@@ -453,7 +460,7 @@ def main(settings: Settings, handover: float = HANDOVER, pace: Pace = PACE) -> N
             uploads,
             downloads,
             engine=engine,
-            sandbox=engine == words.SANDBOX,
+            sandbox=engine == labels.SANDBOX,
             api_url=(base_url, settings.base_url),
             key=key,
             mcp=mcp,
@@ -475,7 +482,7 @@ def main(settings: Settings, handover: float = HANDOVER, pace: Pace = PACE) -> N
                 max_threads=MAX_THREADS,
                 state_session_capacity=MAX_PAGES,
                 auth=settings.auth,
-                auth_message=words.LOGIN_PAUSE,
+                auth_message=labels.LOGIN_PAUSE,
                 max_file_size=MAX_UPLOAD_BYTES,
                 enable_monitoring=False,  # It shows to anyone who asks how the page is used.
                 mcp_server=mcp,
@@ -494,12 +501,12 @@ def main(settings: Settings, handover: float = HANDOVER, pace: Pace = PACE) -> N
                 },
                 theme=theme(),
                 # What an audience never sees, not even for a moment; and before Gradio's script.
-                head=f"{asset('head.html')}<script>{asset('stream.js')}</script>",
-                css=asset("page.css"),
-                js=asset("page.js"),
+                head=f"{draw('head')}<script>{static('js/stream.js')}</script>",
+                css=static("css/page.css"),
+                js=static("js/page.js"),
                 footer_links=["api"],
                 ssr_mode=False,  # A Space turns it on; the page's script needs none.
-                i18n=gr.I18n(en=words.GRADIO),
+                i18n=gr.I18n(en=labels.GRADIO),
             )
         except OSError:
             place = f"{settings.server_name}, port {settings.server_port}"

@@ -17,12 +17,12 @@ from starlette.applications import Starlette
 
 from tests.runs.test_export import finished, flagged, hidden, noise
 from wavespeed import AsyncClient
-from wavespeed.studio import words
-from wavespeed.studio.downloads import MAX_LINKS, Downloads
-from wavespeed.studio.export import archive
-from wavespeed.studio.run import Run
-from wavespeed.studio.runner import Runner
-from wavespeed.studio.store import Store
+from wavespeed.studio.export.archive import archive
+from wavespeed.studio.export.downloads import MAX_LINKS, Downloads
+from wavespeed.studio.runs.run import Run
+from wavespeed.studio.runs.runner import Runner
+from wavespeed.studio.runs.store import Store
+from wavespeed.studio.text import labels
 
 pytestmark = pytest.mark.anyio
 make = partial(archive, covered=flagged, hidden=hidden)
@@ -92,11 +92,11 @@ async def test_a_link_that_ended_says_what_to_do(
     first = downloads.offer([run], run.visitor, "edits.zip", make)
     for _ in range(MAX_LINKS):
         last = downloads.offer([run], run.visitor, "edits.zip", make)
-    monkeypatch.setattr("wavespeed.studio.downloads.HOUR", -1.0)
+    monkeypatch.setattr("wavespeed.studio.export.downloads.HOUR", -1.0)
     late = downloads.offer([run], run.visitor, "edits.zip", make)
     for address in (first.address, late.address, "studio/downloads/guessed/edits.zip"):
         answer = await http.get(address)
-        assert (answer.status_code, answer.text) == (404, words.LINK_ENDED)
+        assert (answer.status_code, answer.text) == (404, labels.LINK_ENDED)
     assert (await http.get(last.address)).status_code == 200
 
 

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.apps import App, served
-from wavespeed.studio.json_bodies import MAX_VALUES, has_too_many_values, session_hash_of
+from wavespeed.studio.security.json_bodies import MAX_VALUES, has_too_many_values, session_hash_of
 
 MANY = 7_000_000
 HAS_PROC = Path("/proc/self/status").exists()

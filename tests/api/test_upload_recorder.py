@@ -14,9 +14,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from wavespeed.studio import words
-from wavespeed.studio.store import Store, StoreError
-from wavespeed.studio.uploads import ROUTE, UploadRecorder, Uploads
+from wavespeed.studio.runs.store import Store, StoreError
+from wavespeed.studio.security.uploads import ROUTE, UploadRecorder, Uploads
+from wavespeed.studio.text import labels
 
 pytestmark = pytest.mark.anyio
 
@@ -113,7 +113,7 @@ async def test_uploads_of_a_day_have_a_limit_and_the_rest_is_refused_unread(
         gradio.answer = JSONResponse([f"{tmp_path}/{number}.png"])
         assert (await http.post(ROUTE)).status_code == 200
     refused = await http.post(ROUTE)
-    assert (refused.status_code, refused.text) == (507, words.NO_ROOM_TODAY)
+    assert (refused.status_code, refused.text) == (507, labels.NO_ROOM_TODAY)
     assert gradio.calls == 3
 
 
@@ -126,7 +126,7 @@ async def test_an_upload_that_can_not_be_written_down_is_refused_in_words(
     monkeypatch.setattr(store, "allow", full)
     gradio.answer = JSONResponse(["/tmp/a.png"])
     refused = await http.post(ROUTE)
-    assert (refused.status_code, refused.text) == (507, words.NO_ROOM)
+    assert (refused.status_code, refused.text) == (507, labels.NO_ROOM)
 
 
 async def test_what_was_put_into_a_visitors_fields_is_that_visitors_alone(

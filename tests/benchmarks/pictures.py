@@ -14,7 +14,7 @@ from PIL import Image
 from tests.benchmarks.table import Row
 from tests.conftest import PHOTOS
 from wavespeed import AsyncClient, Edit, Uploading
-from wavespeed.studio import decoder
+from wavespeed.studio.decoding import decoder
 
 from . import service
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wavespeed import Edit, InvalidEdit
-from wavespeed.studio.pieces import button
+from wavespeed.studio.ui.render import button
 from wavespeed.types import is_blank
 
 BLANK = [

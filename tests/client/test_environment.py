@@ -15,7 +15,7 @@ from gradio_client import Client, handle_file
 
 from tests.conftest import PHOTOS
 from tests.support.apps import ROOT, App, refused, served
-from wavespeed.studio import cache
+from wavespeed.studio.media import cache
 from wavespeed.studio.settings import BadSetting, Settings, from_environment
 
 ODD_PROXIES = {

@@ -22,8 +22,9 @@ from tests.support.apps import ROOT
 from wavespeed import AsyncClient, Edit, Image, InvalidEdit, prepare
 from wavespeed.images import convert_file
 from wavespeed.sandbox import Sandbox
-from wavespeed.studio import decoder, previews, thumbnails
-from wavespeed.studio.decoder import Closed, Decoder, QueueTimeout, WorkerDied
+from wavespeed.studio.decoding import decoder, thumbnails
+from wavespeed.studio.decoding.decoder import Closed, Decoder, QueueTimeout, WorkerDied
+from wavespeed.studio.media import previews
 
 HAS_PROC = Path("/proc/self/statm").exists()
 TAKES_TOO_LONG = "“bomb.jpg” takes too long to read."
@@ -272,7 +273,7 @@ PROGRAM = """
 import sys, threading, time
 from pathlib import Path
 from wavespeed import prepare
-from wavespeed.studio.decoder import Decoder
+from wavespeed.studio.decoding.decoder import Decoder
 
 seconds, end = float(sys.argv[2]), sys.argv[3]
 pool = Decoder(seconds=seconds)

@@ -50,10 +50,10 @@ from wavespeed._policies import Pace, clock_offset
 from wavespeed._responses import Answer, failure, price
 from wavespeed.errors import refusal
 from wavespeed.sandbox import Sandbox
-from wavespeed.studio import problems, words
-from wavespeed.studio.run import Failed, Run
-from wavespeed.studio.runner import Runner
-from wavespeed.studio.store import Store
+from wavespeed.studio.runs.run import Failed, Run
+from wavespeed.studio.runs.runner import Runner
+from wavespeed.studio.runs.store import Store
+from wavespeed.studio.text import errors, labels
 
 pytestmark = pytest.mark.anyio
 
@@ -118,10 +118,10 @@ async def test_a_picture_that_is_nowhere_ends_with_the_predictions_id(
     sandbox.faults("download").clear()
     assert end.state == "failed"
     assert end.prediction
-    said = problems.problem(end)
+    said = errors.problem(end)
     assert end.prediction.id in said.advice
     assert said.money == "The edit was accepted and costs $0.02."
-    assert [action for action, _ in problems.actions(end)] == ["again"]
+    assert [action for action, _ in errors.actions(end)] == ["again"]
 
 
 async def test_a_task_that_was_just_accepted_and_is_not_known_yet_is_asked_for_again(
@@ -243,7 +243,7 @@ def test_a_bare_flag_counts_for_all_and_one_that_can_not_be_read_covers(
     outputs = Prediction.from_json(with_data(has_nsfw_contents=flags)).outputs
     assert [output.nsfw for output in outputs] == expected
     assert {output.nsfw_unclear for output in outputs} == {unclear}
-    assert words.flag(True, unclear=True) == "Flag not readable"
+    assert labels.flag(True, unclear=True) == "Flag not readable"
 
 
 def test_without_the_field_nothing_was_checked() -> None:
@@ -577,8 +577,8 @@ def test_what_is_paid_for_names_its_id_in_the_words_and_never_sells_it_again(
         started_at=datetime.now(UTC),
     ).after(Submitted(1.0, task))
 
-    said = problems.problem(run.after(Failed(2.0, error)))
+    said = errors.problem(run.after(Failed(2.0, error)))
 
     assert "p9" in said.advice
     assert said.money.startswith("The edit was accepted")
-    assert [action for action, _ in problems.actions(run.after(Failed(2.0, error)))] == ["again"]
+    assert [action for action, _ in errors.actions(run.after(Failed(2.0, error)))] == ["again"]

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wavespeed import AsyncClient, BadKey, keys
-from wavespeed.studio.log import Redact
+from wavespeed.studio.logs import Redact
 
 KEY = "ws-secret-key-0123456789"
 

@@ -64,7 +64,7 @@ def prepared(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     names: list[str] = []
     convert = images.convert
 
-    def counted(content: bytes, name: str) -> images.models.Image:
+    def counted(content: bytes, name: str) -> images.types.Image:
         names.append(name)
         return convert(content, name)
 
@@ -234,7 +234,7 @@ async def test_no_picture_is_kept_once_it_is_uploaded(client: AsyncClient, edit:
     await story(client, edit)
 
     gc.collect()
-    assert not [one for one in gc.get_objects() if isinstance(one, images.models.Image)]
+    assert not [one for one in gc.get_objects() if isinstance(one, images.types.Image)]
 
 
 # --- What goes wrong ------------------------------------------------------------------------
@@ -359,7 +359,7 @@ async def test_an_upload_that_fails_just_as_it_is_given_up_leaves_no_error_behin
 ) -> None:
     fails = asyncio.Event()
 
-    async def send(image: images.models.Image, hear: _uploads.Hear) -> str:
+    async def send(image: images.types.Image, hear: _uploads.Hear) -> str:
         await fails.wait()
         raise ServiceDown("", status=503)
 

@@ -17,10 +17,10 @@ from tests.support.apps import App, free_port, served
 from tests.support.service import Service
 from tests.support.visits import drop, visit, wait_for_pictures
 from wavespeed import Edit
-from wavespeed.studio import words
-from wavespeed.studio.batch import newest, progress
-from wavespeed.studio.export import archive
-from wavespeed.studio.run import Result, Run, State
+from wavespeed.studio.export.archive import archive
+from wavespeed.studio.runs.batch import newest, progress
+from wavespeed.studio.runs.run import Result, Run, State
+from wavespeed.studio.text import labels
 
 
 @pytest.fixture
@@ -241,7 +241,7 @@ def test_files_of_one_name_are_told_apart_by_their_place(tmp_path: Path) -> None
 def test_the_time_left_comes_from_what_edits_took(
     runs: list[Run], usual: float | None, parallel: int, said: str
 ) -> None:
-    assert said in words.of_batch(progress(runs, usual, parallel))
+    assert said in labels.of_batch(progress(runs, usual, parallel))
 
 
 def test_an_edit_tried_again_stands_in_the_place_of_the_failed_one() -> None:

@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 
 from tests.conftest import PHOTOS
 from tests.support.visits import drop
-from wavespeed.studio import captions
+from wavespeed.studio.text import images
 
 
 def names(page: Page) -> list[str]:
@@ -151,7 +151,7 @@ def test_examples_and_chips_fill_in_and_spend_nothing(page: Page) -> None:
     ],
 )
 def test_pictures_are_named_in_several_ways(prompt: str, told: str) -> None:
-    said = captions.named(prompt, 1)
+    said = images.named(prompt, 1)
     assert told in said
     assert bool(said) == bool(told)
 

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Request, expect
 
 from tests.support.apps import PHOTOS, App
 from tests.support.visits import ask, visit
-from wavespeed.studio.page_secrets import HEADER, PageSecrets
+from wavespeed.studio.security.page_secrets import HEADER, PageSecrets
 
 MINE, ANOTHER = {HEADER: "a" * 32}, {HEADER: "b" * 32}
 SESSION = "abcdefghij1"

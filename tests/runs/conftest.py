@@ -9,8 +9,8 @@ import pytest
 
 from tests.conftest import QUICK
 from wavespeed import AsyncClient
-from wavespeed.studio.runner import Runner
-from wavespeed.studio.store import Store
+from wavespeed.studio.runs.runner import Runner
+from wavespeed.studio.runs.store import Store
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 @pytest.fixture
 def quick_looks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wavespeed.studio.driver.LOOKS", (0.2, 0.3))
+    monkeypatch.setattr("wavespeed.studio.runs.executor.LOOKS", (0.2, 0.3))
 
 
 @pytest.fixture

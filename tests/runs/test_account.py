@@ -22,11 +22,11 @@ from wavespeed import (
     Refused,
 )
 from wavespeed.sandbox import Sandbox
-from wavespeed.studio import problems, words
-from wavespeed.studio.account import Account
-from wavespeed.studio.errors import KeyNeeded
-from wavespeed.studio.run import Run
-from wavespeed.studio.visitors import is_owner, known
+from wavespeed.studio.runs.account import Account
+from wavespeed.studio.runs.errors import KeyNeeded
+from wavespeed.studio.runs.run import Run
+from wavespeed.studio.sessions import is_owner, known
+from wavespeed.studio.text import errors, labels
 
 pytestmark = pytest.mark.anyio
 
@@ -34,7 +34,7 @@ pytestmark = pytest.mark.anyio
 def made(task_id: str, edit: Edit, *, own_key: bool = False) -> Run:
     """A run that made the task."""
     from wavespeed import Prediction
-    from wavespeed.studio.run import Found
+    from wavespeed.studio.runs.run import Found
 
     run = Run(id="r", visitor="v", edit=edit, started_at=datetime.now(UTC), own_key=own_key)
     return run.after(Found(1.0, Prediction(task_id, "completed")))
@@ -104,11 +104,11 @@ async def test_four_troubles_with_a_key_are_told_apart(
         await Account(client).price()
     assert type(caught.value) is kind
     told = {
-        problems.key_trouble(error("x", status=1))
+        errors.key_trouble(error("x", status=1))
         for error in (BadKey, InactiveKey, NoCredit, NotAllowed)
     }
     assert len(told) == 4
-    assert problems.key_trouble(caught.value) in told
+    assert errors.key_trouble(caught.value) in told
 
 
 async def test_a_white_balance_is_no_empty_account(client: AsyncClient, sandbox: Sandbox) -> None:
@@ -158,7 +158,7 @@ def test_the_owner_is_who_sits_at_the_machine(
     [(0.02, "$0.02"), (0.2, "$0.20"), (0.018, "$0.018"), (0, "$0.00"), (1250.5, "$1,250.50")],
 )
 def test_money_has_as_many_decimals_as_say_something(usd: float, text: str) -> None:
-    assert words.dollars(usd) == text
+    assert labels.dollars(usd) == text
 
 
 def test_a_page_that_does_not_know_its_visitor_yet_has_one_all_the_same() -> None:

@@ -19,11 +19,11 @@ from tests.conftest import QUICK
 from tests.support.credentials import signed_jpeg, signed_png, signed_webp
 from tests.support.service import KEY, Service
 from wavespeed import AsyncClient, Edit
-from wavespeed.studio.credentials import has_credentials
-from wavespeed.studio.recipe import Recipe, read, write
-from wavespeed.studio.run import Run
-from wavespeed.studio.runner import Runner
-from wavespeed.studio.store import Store
+from wavespeed.studio.runs.credentials import has_credentials
+from wavespeed.studio.runs.metadata import Recipe, read, write
+from wavespeed.studio.runs.run import Run
+from wavespeed.studio.runs.runner import Runner
+from wavespeed.studio.runs.store import Store
 
 ME, YOU = "visitor-1", "visitor-2"
 RECIPE = Recipe("make it red", "a/model", "p1", datetime(2026, 1, 1, tzinfo=UTC), ("ab" * 32,))

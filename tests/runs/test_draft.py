@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from wavespeed import MAX_PROMPT
-from wavespeed.studio.fields import drafted, linked
-from wavespeed.studio.store import Store
-from wavespeed.studio.uploads import Uploads
+from wavespeed.studio.runs.store import Store
+from wavespeed.studio.security.uploads import Uploads
+from wavespeed.studio.ui.form import drafted, linked
 
 
 @pytest.mark.anyio

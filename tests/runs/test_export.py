@@ -33,10 +33,11 @@ from wavespeed import (
     Submitting,
     Uploading,
 )
-from wavespeed.studio import export
-from wavespeed.studio.outputs import Files
-from wavespeed.studio.recipe import read
-from wavespeed.studio.run import Failed, Result, Run, Saved
+from wavespeed.studio.export.archive import archive as archive_of
+from wavespeed.studio.export.archive import contact_sheet as contact_sheet_of
+from wavespeed.studio.runs.files import Files
+from wavespeed.studio.runs.metadata import read
+from wavespeed.studio.runs.run import Failed, Result, Run, Saved
 
 NOON = datetime(2026, 1, 14, 12, tzinfo=UTC)
 HOSTILE = [
@@ -127,11 +128,11 @@ def pictures(sheet: str) -> list[Image.Image]:
 
 def archive(runs: list[Run], file: Path, **how: Any) -> None:
     """The archive, in a file."""
-    file.write_bytes(b"".join(export.archive(runs, **how)))
+    file.write_bytes(b"".join(archive_of(runs, **how)))
 
 
 def contact_sheet(runs: list[Run], file: Path, **how: Any) -> None:
-    file.write_bytes(b"".join(export.contact_sheet(runs, **how)))
+    file.write_bytes(b"".join(contact_sheet_of(runs, **how)))
 
 
 # --- The archive

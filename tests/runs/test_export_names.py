@@ -13,8 +13,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from tests.runs.test_export import NOON, finished, flagged, hidden, packed, painted
-from wavespeed.studio.export import archive
-from wavespeed.studio.run import Run
+from wavespeed.studio.export.archive import archive
+from wavespeed.studio.runs.run import Run
 
 
 def named(edit: dict[str, list[dict[str, str]]]) -> tuple[set[str], set[str]]:

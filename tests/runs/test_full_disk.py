@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.runs.test_inputs_kept import run_of
-from wavespeed.studio.inputs import Inputs
-from wavespeed.studio.store import Store
+from wavespeed.studio.runs.inputs import Inputs
+from wavespeed.studio.runs.store import Store
 
 resource = pytest.importorskip("resource")
 

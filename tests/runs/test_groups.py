@@ -14,12 +14,12 @@ from tests.conftest import KEY, QUICK
 from tests.support.runs import LONG_ENOUGH, ME, YOU, until
 from wavespeed import AsyncClient, Edit
 from wavespeed.sandbox import Sandbox
-from wavespeed.studio import words
-from wavespeed.studio.board import Board
-from wavespeed.studio.driver import Limits
-from wavespeed.studio.run import Run
-from wavespeed.studio.runner import Runner
-from wavespeed.studio.store import Store
+from wavespeed.studio.runs.board import Board
+from wavespeed.studio.runs.executor import Limits
+from wavespeed.studio.runs.run import Run
+from wavespeed.studio.runs.runner import Runner
+from wavespeed.studio.runs.store import Store
+from wavespeed.studio.text import labels
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("quick_looks")]
 
@@ -32,7 +32,7 @@ async def test_variants_that_wait_long_are_sent_all_the_same(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("wavespeed.studio.runner.STALE", timedelta(seconds=0.01))
+    monkeypatch.setattr("wavespeed.studio.runs.runner.STALE", timedelta(seconds=0.01))
     runner = Runner(client, store, tmp_path, Limits(parallel=1))
     runs = runner.start_group([edit] * 3, ME)
     ends = [await runner.finished(run.id) for run in runs]
@@ -52,7 +52,7 @@ async def test_as_many_variants_at_once_as_the_account_allows(
         async for group in groups:
             going = [run for run in group if not run.is_over and not run.held and run.at > 0]
             most = max(most, len(going))
-            seen.add(words.status_of_many(group))
+            seen.add(labels.status_of_many(group))
     assert most == 2
     assert "2 running, 2 waiting." in seen
     assert "4 done." in seen

@@ -18,14 +18,14 @@ import pytest
 from tests.conftest import PHOTOS
 from wavespeed import AsyncClient, Edit, InvalidEdit
 from wavespeed.sandbox import Sandbox
-from wavespeed.studio import problems
-from wavespeed.studio.driver import Limits
-from wavespeed.studio.errors import QuotaExceeded
-from wavespeed.studio.inputs import Inputs
-from wavespeed.studio.outputs import sha256
-from wavespeed.studio.run import SCRIPTS, Run, Stopped
-from wavespeed.studio.runner import Runner
-from wavespeed.studio.store import Store
+from wavespeed.studio.runs.errors import QuotaExceeded
+from wavespeed.studio.runs.executor import Limits
+from wavespeed.studio.runs.files import sha256
+from wavespeed.studio.runs.inputs import Inputs
+from wavespeed.studio.runs.run import SCRIPTS, Run, Stopped
+from wavespeed.studio.runs.runner import Runner
+from wavespeed.studio.runs.store import Store
+from wavespeed.studio.text import errors
 
 pytestmark = pytest.mark.anyio
 ME, YOU = "visitor-1", "visitor-2"
@@ -251,7 +251,7 @@ async def test_a_full_quota_says_what_to_do_and_spends_nothing_until_room_is_mad
 
     second = await runner.finished(runner.start(edit, ME).id)
 
-    problem = problems.problem(second)
+    problem = errors.problem(second)
     assert second.state == "failed"
     assert problem.what.startswith("The pictures and results of your edits take")
     assert problem.money == "Nothing was spent."

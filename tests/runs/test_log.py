@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from wavespeed.studio.log import Redact
+from wavespeed.studio.logs import Redact
 
 KEY = "ws-secret-key-0123456789"
 

@@ -14,10 +14,10 @@ from tests.conftest import QUICK
 from tests.support.runs import ME, YOU, restarted
 from wavespeed import AmbiguousSubmit, AsyncClient, Edit, Submitting
 from wavespeed.sandbox import Sandbox
-from wavespeed.studio import problems
-from wavespeed.studio.run import Lost, Run
-from wavespeed.studio.runner import Runner
-from wavespeed.studio.store import Store
+from wavespeed.studio.runs.run import Lost, Run
+from wavespeed.studio.runs.runner import Runner
+from wavespeed.studio.runs.store import Store
+from wavespeed.studio.text import errors
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("quick_looks")]
 
@@ -42,8 +42,8 @@ async def test_a_lost_answer_that_is_not_in_the_list_is_told_and_never_sent_agai
 
     assert end.state == "unknown"
     assert len(sandbox.calls("submit")) == 1
-    assert problems.problem(end).what.startswith("We don't know whether WaveSpeed accepted this.")
-    assert [action for action, _ in problems.actions(end)] == ["again", "resend"]
+    assert errors.problem(end).what.startswith("We don't know whether WaveSpeed accepted this.")
+    assert [action for action, _ in errors.actions(end)] == ["again", "resend"]
 
 
 async def test_two_lost_answers_are_never_taken_for_each_other(
@@ -84,7 +84,7 @@ async def test_an_outage_during_the_search_leaves_it_unknown_not_free(
     end = await runner.finished(runner.start(edit, ME).id)
 
     assert (end.state, end.spent) == ("unknown", "unknown")
-    assert [action for action, _ in problems.actions(end)] == ["again", "resend"]
+    assert [action for action, _ in errors.actions(end)] == ["again", "resend"]
     assert store.spent(datetime.now(UTC)) == pytest.approx(0.02)
 
 

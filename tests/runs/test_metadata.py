@@ -18,7 +18,7 @@ from PIL import Image, PngImagePlugin
 
 from tests.support import hostile
 from wavespeed import InvalidEdit, _metadata, prepare, types
-from wavespeed.studio.recipe import Recipe, read, write
+from wavespeed.studio.runs.metadata import Recipe, read, write
 
 pytestmark = pytest.mark.filterwarnings(r"ignore:::PIL\.")
 whatever = settings(max_examples=100, deadline=None, database=None)

@@ -30,16 +30,17 @@ from wavespeed import (
     is_model_id,
 )
 from wavespeed.sandbox import Sandbox, serve
-from wavespeed.studio import pieces, problems, words
-from wavespeed.studio.account import Account
-from wavespeed.studio.driver import LOOKS, Limits
-from wavespeed.studio.errors import Unpriced
-from wavespeed.studio.lost import fitting
-from wavespeed.studio.recipe import read
-from wavespeed.studio.run import Failed, Found, Lost, Run, Submitting, details, total
-from wavespeed.studio.runner import Runner
+from wavespeed.studio.runs.account import Account
+from wavespeed.studio.runs.errors import Unpriced
+from wavespeed.studio.runs.executor import LOOKS, Limits
+from wavespeed.studio.runs.metadata import read
+from wavespeed.studio.runs.recovery import fitting
+from wavespeed.studio.runs.run import Failed, Found, Lost, Run, Submitting, details, total
+from wavespeed.studio.runs.runner import Runner
+from wavespeed.studio.runs.store import UNKNOWN_COST, Store
 from wavespeed.studio.settings import BadSetting, Settings, from_environment
-from wavespeed.studio.store import UNKNOWN_COST, Store
+from wavespeed.studio.text import errors, labels
+from wavespeed.studio.ui import render
 
 pytestmark = pytest.mark.anyio
 OTHER = "openai/gpt-image-2.6-flare/edit"
@@ -165,9 +166,9 @@ async def test_a_model_that_is_gone_is_told_and_nothing_was_spent(
     assert run.error is not None
     assert (run.state, run.error.kind, run.spent) == ("failed", "ModelNotFound", "no")
     assert store.spent(datetime.now(UTC)) == 0.0
-    told = problems.problem(run)
+    told = errors.problem(run)
     assert told.what == f"WaveSpeed no longer offers the model {MODEL}."
-    assert told.money == words.NOTHING_SPENT
+    assert told.money == labels.NOTHING_SPENT
     assert "WAVESPEED_MODEL" in told.advice
     assert "does not know this edit" not in f"{told}"
     assert not service.submissions
@@ -280,7 +281,7 @@ async def test_a_lost_submission_is_looked_for_under_its_own_model_whatever_the_
     later: str,
 ) -> None:
     edit = replace(edit, model=then)
-    monkeypatch.setattr("wavespeed.studio.driver.LOOKS", tuple(0.1 for _ in LOOKS))
+    monkeypatch.setattr("wavespeed.studio.runs.executor.LOOKS", tuple(0.1 for _ in LOOKS))
     service = Service(seconds=0.3, model=then)
     with running(service) as url:
         async with AsyncClient(SERVICE_KEY, base_url=url, pace=QUICK) as client:
@@ -319,7 +320,7 @@ async def test_what_a_restart_found_unsent_is_not_sent_to_a_model_that_was_left(
     await runner.close()
     assert run.error is not None
     assert (run.state, run.error.kind, run.spent) == ("failed", "Interrupted", "no")
-    assert "another model" in problems.problem(run).what
+    assert "another model" in errors.problem(run).what
     assert not sandbox.calls("submit")
 
 
@@ -389,10 +390,10 @@ async def test_with_a_budget_nothing_is_sent_before_the_price_is_known(
             await runner.close()
     assert run.error is not None
     assert (run.state, run.error.kind, run.spent) == ("failed", Unpriced.__name__, "no")
-    told = problems.problem(run)
+    told = errors.problem(run)
     assert OTHER in told.what
     assert "not known yet" in told.what
-    assert told.money == words.NOTHING_SPENT
+    assert told.money == labels.NOTHING_SPENT
     assert (after.state, visitors.state) == ("done", "done")  # A budget is of the owner's money.
     assert len(others.calls("submit")) == 2
 
@@ -410,13 +411,13 @@ async def test_without_a_budget_it_is_sent_and_the_unknown_price_is_told_as_such
     assert run.state == "done"
     assert run.cost_usd is None
     assert details(run)["cost_usd"] is None
-    assert words.spent([run]) == "What was spent is not known here."
-    assert words.again(None) == "Again (price not known)"
+    assert labels.spent([run]) == "What was spent is not known here."
+    assert labels.again(None) == "Again (price not known)"
     # It counts as an edit all the same, and no sum shows it.
     assert second.error is not None
     assert second.error.kind == "Overspent"
     assert store.session(ME, datetime.now(UTC)) == (1, UNKNOWN_COST)
-    assert words.dollars(store.spent(datetime.now(UTC))) == "$0.00"
+    assert labels.dollars(store.spent(datetime.now(UTC))) == "$0.00"
 
 
 def test_a_submission_of_unknown_price_that_was_lost_is_a_rival_of_others(
@@ -442,11 +443,11 @@ async def test_what_a_button_says_is_todays_price_whatever_the_run_cost_then(
         Failed(1.0, ModelNotFound(MODEL, status=400))
     )
     assert account.offer(failed) == 0.045
-    assert problems.actions(failed, account.offer(failed)) == [("resend", "Try again $0.045")]
+    assert errors.actions(failed, account.offer(failed)) == [("resend", "Try again $0.045")]
     own = replace(failed, edit=other, own_key=True, price_usd=0.03)
     assert account.offer(own) == 0.03  # What that account pays was asked with its key.
     account.price_usd = None
-    assert problems.actions(failed, None) == [("resend", "Try again (price not known)")]
+    assert errors.actions(failed, None) == [("resend", "Try again (price not known)")]
 
 
 # --- Named
@@ -454,7 +455,7 @@ async def test_what_a_button_says_is_todays_price_whatever_the_run_cost_then(
 
 def test_the_request_to_copy_asks_the_runs_own_model(other: Edit) -> None:
     run = Run(id="r", visitor=ME, edit=other, started_at=NOW, urls=("https://x.example/1.png",))
-    snippets = pieces.request(run, "https://api.wavespeed.ai")
+    snippets = render.request(run, "https://api.wavespeed.ai")
     assert set(snippets) == {"curl", "Python"}
     for text in snippets.values():
         assert f"https://api.wavespeed.ai/api/v3/{OTHER}" in text

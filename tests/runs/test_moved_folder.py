@@ -15,9 +15,9 @@ import pytest
 
 from tests.runs.test_run import TO_THE_SERVICE, after
 from wavespeed import AsyncClient, Edit
-from wavespeed.studio.run import Run, Stopped
-from wavespeed.studio.runner import Runner
-from wavespeed.studio.store import Store
+from wavespeed.studio.runs.run import Run, Stopped
+from wavespeed.studio.runs.runner import Runner
+from wavespeed.studio.runs.store import Store
 
 HERE = Path(__file__).parent / "data"
 OLD_PICTURES = HERE / "studio-49e676d"

@@ -12,11 +12,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from wavespeed import Edit, EditFailed
-from wavespeed.studio import pieces
-from wavespeed.studio.markup import draw
-from wavespeed.studio.pieces import Card, Shot
-from wavespeed.studio.previews import Seen
-from wavespeed.studio.run import Failed, Result, Run
+from wavespeed.studio.media.previews import Seen
+from wavespeed.studio.runs.run import Failed, Result, Run
+from wavespeed.studio.templating import draw
+from wavespeed.studio.ui import render
+from wavespeed.studio.ui.render import Card, Shot
 
 HOSTILE = "<b onclick=x>'\" ${hit} {{hit}} <!-- </p></script>&lt;i&gt;"
 # Of one length, so that no caption is cut at another place.
@@ -56,17 +56,17 @@ def drawn(piece: str, text: str) -> Markup:
     shot = Shot(0, False, Path("seen.jpg"), Path("all.png"), None)
     return Markup(
         {
-            "strip": lambda: pieces.strip(
+            "strip": lambda: render.strip(
                 [Path(f"{name}.jpg"), Path("b.jpg")],
                 [Seen(thumb="data:,", said=f"x {text} x"), Seen(trouble=f"x {text} x")],
                 [False, False],
                 each=False,
             ),
-            "results": lambda: pieces.results([done], [[shot]], [], [none], [{}], hides=False),
-            "problem": lambda: pieces.results([failed], [[]], [], [none], [{}], hides=False),
-            "status": lambda: pieces.status([failed], [1.0], None, note=f"x {text} x"),
-            "batch": lambda: pieces.batch([done, failed], {}, None),
-            "history": lambda: pieces.history(
+            "results": lambda: render.results([done], [[shot]], [], [none], [{}], hides=False),
+            "problem": lambda: render.results([failed], [[]], [], [none], [{}], hides=False),
+            "status": lambda: render.status([failed], [1.0], None, note=f"x {text} x"),
+            "batch": lambda: render.batch([done, failed], {}, None),
+            "history": lambda: render.history(
                 [done], {"r1": Card(None, False, "")}, skip=0, more=False, spent=0, said=text
             ),
             "header": lambda: draw("header", engine=text, sandbox=False, home=text),

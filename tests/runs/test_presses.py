@@ -9,9 +9,9 @@ import pytest
 
 from tests.support.runs import ME, YOU
 from wavespeed import AsyncClient, Edit
-from wavespeed.studio.run import Run
-from wavespeed.studio.runner import Runner
-from wavespeed.studio.store import Store, StoreError
+from wavespeed.studio.runs.run import Run
+from wavespeed.studio.runs.runner import Runner
+from wavespeed.studio.runs.store import Store, StoreError
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("quick_looks")]
 PRESS = "a" * 32

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from wavespeed.studio.recipe import Recipe, read, write
+from wavespeed.studio.runs.metadata import Recipe, read, write
 
 RECIPE = Recipe(
     prompt='make it "warm" & <soft>, für 漢字 🦊',

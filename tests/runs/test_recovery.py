@@ -20,8 +20,8 @@ from PIL import Image
 from tests.conftest import PHOTOS
 from tests.support.service import Service, running
 from tests.support.worker import VISITOR, Worker, starter
-from wavespeed.studio.run import Run
-from wavespeed.studio.store import Store
+from wavespeed.studio.runs.run import Run
+from wavespeed.studio.runs.store import Store
 
 AT_ONCE = 4
 Starter = subprocess.Popen[bytes]

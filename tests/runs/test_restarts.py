@@ -12,10 +12,10 @@ import pytest
 from tests.support.runs import LONG_ENOUGH, ME, arrived, restarted, until
 from wavespeed import AsyncClient, Edit, Submitting
 from wavespeed.sandbox import Sandbox
-from wavespeed.studio import problems
-from wavespeed.studio.run import Run
-from wavespeed.studio.runner import Runner
-from wavespeed.studio.store import Store
+from wavespeed.studio.runs.run import Run
+from wavespeed.studio.runs.runner import Runner
+from wavespeed.studio.runs.store import Store
+from wavespeed.studio.text import errors
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("quick_looks")]
 
@@ -67,7 +67,7 @@ async def test_an_edit_that_was_not_sent_and_is_long_forgotten_is_not_sent_now(
     end = await again.finished("old")
 
     assert end.state == "failed"
-    assert problems.problem(end).money == "Nothing was spent."
+    assert errors.problem(end).money == "Nothing was spent."
     assert not sandbox.calls("submit")
 
 
@@ -86,12 +86,10 @@ async def test_a_restart_asks_for_a_visitors_key_and_goes_on_with_it(
 
     again = await restarted(runner, client, store, tmp_path)
     asking = await again.finished(run.id)
-    problem = problems.problem(asking)
+    problem = errors.problem(asking)
     assert "forgot your key" in problem.what
     assert problem.advice == "Enter your key again, then press Look again."
-    assert problems.actions(asking) == [
-        ("again", "Look again")
-    ]  # It is paid for: never send again.
+    assert errors.actions(asking) == [("again", "Look again")]  # It is paid for: never send again.
     assert not await again.again(run.id, ME)
     assert await again.again(run.id, ME, visitors_own)
 
@@ -118,10 +116,10 @@ async def test_a_restart_before_it_was_sent_says_that_nothing_was_spent(
     again = await restarted(runner, client, store, tmp_path)
     end = await again.finished(run.id)
 
-    problem = problems.problem(end)
+    problem = errors.problem(end)
     assert (end.state, problem.money) == ("failed", "Nothing was spent.")
     assert problem.advice == "Enter your key again, then press Edit."
-    assert problems.actions(end) == [("resend", "Try again $0.02")]
+    assert errors.actions(end) == [("resend", "Try again $0.02")]
     assert not sandbox.calls("submit")
     await again.close()
 
@@ -140,7 +138,7 @@ async def test_what_one_service_was_given_another_never_gets(
     await runner.take_up()
 
     end = await runner.finished("unsent")
-    assert (end.state, problems.problem(end).money) == ("failed", "Nothing was spent.")
+    assert (end.state, errors.problem(end).money) == ("failed", "Nothing was spent.")
     assert not await runner.again("paid", ME)
     assert [run.id for run in store.unfinished()] == ["paid"]  # For when its key is back.
     assert not sandbox.calls()

@@ -37,9 +37,8 @@ from wavespeed import (
     Waiting,
     WaveSpeedError,
 )
-from wavespeed.studio import problems, words
-from wavespeed.studio.errors import Unsaved
-from wavespeed.studio.run import (
+from wavespeed.studio.runs.errors import Unsaved
+from wavespeed.studio.runs.run import (
     Failed,
     Lost,
     Result,
@@ -50,6 +49,7 @@ from wavespeed.studio.run import (
     Stopped,
     details,
 )
+from wavespeed.studio.text import errors, labels
 
 EDIT = Edit("make it black and white", (Path("cup.jpg").absolute(),))
 NEW = Run(id="r1", visitor="v1", edit=EDIT, started_at=datetime(2026, 1, 1, tzinfo=UTC))
@@ -162,7 +162,7 @@ def test_a_submission_tried_again_does_not_begin_the_queue_again() -> None:
 def test_a_stopped_run_is_over() -> None:
     run = after([*TO_THE_SERVICE[:2], Stopped(0.5)])
     assert (run.state, run.is_over) == ("stopped", True)
-    assert "Nothing was spent" in words.status(run)
+    assert "Nothing was spent" in labels.status(run)
 
 
 def test_the_details_of_a_finished_run_are_json() -> None:
@@ -208,10 +208,10 @@ ERRORS: list[tuple[WaveSpeedError, str]] = [
     (NotAllowed("x", status=403), "Nothing was spent."),
     (RateLimited("x", status=429), "Nothing was spent."),
     (Moderated("x", status=400), "Nothing was spent."),
-    (with_id(Moderated("x", status=200), "unknown"), words.REFUND),
+    (with_id(Moderated("x", status=200), "unknown"), labels.REFUND),
     (ServiceDown("x", status=503), "Nothing was spent."),
     (with_id(NotUnderstood("outputs"), "yes"), "The edit was accepted and costs $0.02."),
-    (EditFailed("The task broke.", code=1405, prediction_id="p1"), words.REFUND),
+    (EditFailed("The task broke.", code=1405, prediction_id="p1"), labels.REFUND),
     (EditOverdue("It did not work.", prediction_id="p1"), "The edit was accepted and costs $0.02."),
     (Unsaved("It did not work."), "The edit was accepted and costs $0.02."),
     (WaveSpeedError("The studio itself failed."), "Nothing was spent."),
@@ -222,7 +222,7 @@ ERRORS: list[tuple[WaveSpeedError, str]] = [
 def test_every_error_says_what_happened_the_money_and_what_to_do(
     error: WaveSpeedError, money: str
 ) -> None:
-    problem = problems.problem(NEW.after(Failed(1.0, error)))
+    problem = errors.problem(NEW.after(Failed(1.0, error)))
     assert problem.money == money
     for sentence in (problem.what, problem.advice):
         assert sentence.endswith(".")
@@ -233,12 +233,12 @@ def test_every_error_says_what_happened_the_money_and_what_to_do(
 
 @pytest.mark.parametrize("count", range(len(WHOLE) + 1))
 def test_at_every_moment_one_sentence_says_what_goes_on(count: int) -> None:
-    assert words.status(after(WHOLE[:count])).endswith(".")
-    assert words.status(None)
+    assert labels.status(after(WHOLE[:count])).endswith(".")
+    assert labels.status(None)
 
 
 def test_a_wait_says_why_and_what_it_costs() -> None:
-    said = words.status(after([*TO_THE_SERVICE[:4], LIMITED]))
+    said = labels.status(after([*TO_THE_SERVICE[:4], LIMITED]))
     assert "pictures a minute" in said
     assert "Nothing was spent" in said
 
@@ -254,11 +254,11 @@ def test_a_wait_says_why_and_what_it_costs() -> None:
     ],
 )
 def test_seconds_are_read_as_a_person_would_say_them(value: float, text: str) -> None:
-    assert words.seconds(value) == text
+    assert labels.seconds(value) == text
 
 
 @pytest.mark.parametrize(
     ("nsfw", "text"), [(True, "Flagged"), (False, "Not flagged"), (None, "Not checked")]
 )
 def test_a_flag_is_three_words_and_silence_is_not_safety(nsfw: bool | None, text: str) -> None:
-    assert words.flag(nsfw) == text
+    assert labels.flag(nsfw) == text

@@ -11,13 +11,13 @@ import pytest
 from tests.support.runs import ME
 from wavespeed import Edit
 from wavespeed.sandbox import Sandbox
-from wavespeed.studio import problems
-from wavespeed.studio.errors import NoPicture, Unsaved
-from wavespeed.studio.outputs import sha256
-from wavespeed.studio.recipe import Recipe, read
-from wavespeed.studio.run import Run
-from wavespeed.studio.runner import Runner
-from wavespeed.studio.store import Store, StoreError
+from wavespeed.studio.runs.errors import NoPicture, Unsaved
+from wavespeed.studio.runs.files import sha256
+from wavespeed.studio.runs.metadata import Recipe, read
+from wavespeed.studio.runs.run import Run
+from wavespeed.studio.runs.runner import Runner
+from wavespeed.studio.runs.store import Store, StoreError
+from wavespeed.studio.text import errors
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("quick_looks")]
 
@@ -31,7 +31,7 @@ async def test_a_result_that_can_not_be_written_keeps_its_id_and_says_so(
 
     assert run.error is not None
     assert run.error.kind == Unsaved.__name__
-    problem = problems.problem(run)
+    problem = errors.problem(run)
     assert "could not be written" in problem.what
     assert run.prediction is not None
     assert run.prediction.id in problem.details
@@ -64,7 +64,7 @@ async def test_a_result_that_could_not_be_fetched_is_fetched_again_for_nothing(
     sandbox.fail("download", status=451)
     run = await runner.finished(runner.start(edit, ME).id)
     assert run.state == "failed"
-    assert problems.actions(run) == [("again", "Fetch again")]
+    assert errors.actions(run) == [("again", "Fetch again")]
 
     assert await runner.again(run.id, ME)
 
@@ -133,7 +133,7 @@ async def test_a_full_disk_before_the_submission_sends_nothing_and_says_so(
     monkeypatch.setattr(store, "reserve", full)
     run = await runner.finished(runner.start(edit, ME).id)
 
-    problem = problems.problem(run)
+    problem = errors.problem(run)
     assert (run.state, problem.money) == ("failed", "Nothing was spent.")
     assert "could not write the edit down" in problem.what
     assert not sandbox.calls("submit")
@@ -142,7 +142,7 @@ async def test_a_full_disk_before_the_submission_sends_nothing_and_says_so(
 async def test_a_disk_that_fills_up_later_loses_nothing_and_is_written_when_there_is_room(
     runner: Runner, store: Store, edit: Edit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("wavespeed.studio.driver.WRITE_AGAIN", 0.1)
+    monkeypatch.setattr("wavespeed.studio.runs.executor.WRITE_AGAIN", 0.1)
     save, left = store.save, [3]
 
     def full(run: Run) -> None:

@@ -15,11 +15,11 @@ from tests.conftest import KEY, QUICK, patient
 from tests.support.runs import LONG_ENOUGH, ME, YOU, until
 from wavespeed import AsyncClient, Edit
 from wavespeed.sandbox import Sandbox
-from wavespeed.studio import problems, words
-from wavespeed.studio.driver import Limits
-from wavespeed.studio.log import Redact
-from wavespeed.studio.runner import Runner
-from wavespeed.studio.store import Store
+from wavespeed.studio.logs import Redact
+from wavespeed.studio.runs.executor import Limits
+from wavespeed.studio.runs.runner import Runner
+from wavespeed.studio.runs.store import Store
+from wavespeed.studio.text import errors, labels
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("quick_looks")]
 
@@ -76,7 +76,7 @@ async def test_a_service_that_is_away_is_told_in_words(
         runner = Runner(client, store, tmp_path)
         run = await runner.finished(runner.start(edit, ME).id)
 
-    problem = problems.problem(run)
+    problem = errors.problem(run)
     assert (problem.what, problem.money) == ("WaveSpeed can't be reached.", "Nothing was spent.")
 
 
@@ -91,7 +91,7 @@ async def test_an_overdue_edit_is_checked_again_for_nothing(
         run = await runner.finished(runner.start(Edit("sepia", (photo,)), ME).id)
         assert run.error is not None
         assert run.error.kind == "EditOverdue"
-        assert problems.actions(run) == [("again", "Check again")]
+        assert errors.actions(run) == [("again", "Check again")]
         sandbox.faults("result").clear()
 
         assert await runner.again(run.id, ME)
@@ -111,7 +111,7 @@ async def test_an_edit_over_the_budget_is_not_sent_and_says_when_it_opens_again(
     assert sorted(end.state for end in ends) == ["done"] * 2 + ["failed"] * 3
     assert len(sandbox.calls("submit")) == 2
     refused = next(end for end in ends if end.state == "failed")
-    problem = problems.problem(refused)
+    problem = errors.problem(refused)
     assert "opens again at 00:00 UTC" in problem.what
     assert problem.money == "Nothing was spent."
 
@@ -153,7 +153,7 @@ async def test_ones_own_result_is_fetched_as_the_run_that_made_it(
 
     assert others.id != run.id
     assert others.state == "done"
-    assert words.spent([others]) == "That cost nothing."
+    assert labels.spent([others]) == "That cost nothing."
     assert len(sandbox.calls("submit")) == 1
 
 

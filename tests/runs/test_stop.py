@@ -10,7 +10,7 @@ import pytest
 from tests.support.runs import LONG_ENOUGH, ME, arrived, until
 from wavespeed import Edit
 from wavespeed.sandbox import Sandbox
-from wavespeed.studio.runner import Runner
+from wavespeed.studio.runs.runner import Runner
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("quick_looks")]
 

@@ -13,9 +13,9 @@ import pytest
 
 from tests.runs.test_run import NEW, TO_THE_SERVICE, WHOLE, after
 from wavespeed import AmbiguousSubmit, EditFailed, ServiceDown, Submitting
-from wavespeed.studio.errors import Overspent
-from wavespeed.studio.run import Failed, Lost, Run, Stopped
-from wavespeed.studio.store import Store
+from wavespeed.studio.runs.errors import Overspent
+from wavespeed.studio.runs.run import Failed, Lost, Run, Stopped
+from wavespeed.studio.runs.store import Store
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 

@@ -16,9 +16,9 @@ from tests.conftest import KEY, QUICK
 from wavespeed import AsyncClient, Edit, Image
 from wavespeed.images import convert_file
 from wavespeed.sandbox import Sandbox
-from wavespeed.studio.runner import Runner
-from wavespeed.studio.store import Store
-from wavespeed.studio.upload_memory import MOST_SENT_BYTES, UPLOAD_BYTES, UploadMemory
+from wavespeed.studio.decoding.upload_memory import MOST_SENT_BYTES, UPLOAD_BYTES, UploadMemory
+from wavespeed.studio.runs.runner import Runner
+from wavespeed.studio.runs.store import Store
 
 pytestmark = pytest.mark.anyio
 EDITS = 12

@@ -12,7 +12,7 @@ from tests.conftest import PHOTOS, AppWith
 from tests.support.apps import App, served
 from tests.support.pictures import padded
 from tests.support.visitor import Visitor
-from wavespeed.studio import words
+from wavespeed.studio.text import labels
 
 MEGABYTE = 1_000_000
 
@@ -72,6 +72,6 @@ def test_when_the_day_is_full_uploads_are_refused(tmp_path: Path, picture: Path)
             if answer.status_code != 200:
                 break
             paths.append(answer.json()[0])
-        assert (answer.status_code, answer.text) == (507, words.NO_ROOM_TODAY)
+        assert (answer.status_code, answer.text) == (507, labels.NO_ROOM_TODAY)
         assert len(paths) == 2  # The second began while there was room.
         assert disk_bytes(app) < 8 * MEGABYTE

@@ -17,7 +17,7 @@ import pytest
 
 from tests.conftest import PHOTOS, AppWith
 from tests.support.apps import App
-from wavespeed.studio.log import Redact
+from wavespeed.studio.logs import Redact
 
 EVIL = {"Origin": "https://evil.example"}
 MEGABYTE = 1_000_000

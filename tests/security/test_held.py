@@ -16,12 +16,12 @@ from tests.support.apps import App
 from tests.support.service import KEY, MODEL, Service
 from wavespeed import AsyncClient, Edit
 from wavespeed.sandbox import Sandbox, serve
-from wavespeed.studio import pieces
-from wavespeed.studio.driver import Limits
-from wavespeed.studio.previews import Seen
-from wavespeed.studio.recipe import Recipe, read, write
-from wavespeed.studio.runner import Runner
-from wavespeed.studio.store import Store
+from wavespeed.studio.media.previews import Seen
+from wavespeed.studio.runs.executor import Limits
+from wavespeed.studio.runs.metadata import Recipe, read, write
+from wavespeed.studio.runs.runner import Runner
+from wavespeed.studio.runs.store import Store
+from wavespeed.studio.ui import render
 
 HOSTILE = "<img src=x onerror=hit()>'\" ${hit()} {{hit}} </script><script>hit()</script>"
 VISITOR = "f" * 32
@@ -204,7 +204,7 @@ def test_what_a_pictures_metadata_says_is_text(tmp_path: Path) -> None:
     found = read(picture)
     assert found is not None
     assert found.prompt == HOSTILE
-    drawn = pieces.strip([picture], [Seen(recipe=found)], [False], each=False)
+    drawn = render.strip([picture], [Seen(recipe=found)], [False], each=False)
     assert "<img src=x" not in drawn
     assert "<script>" not in drawn
     assert "&lt;script&gt;" in drawn

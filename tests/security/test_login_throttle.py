@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wavespeed.studio.login_throttle import LoginThrottle, Rate, address_of
+from wavespeed.studio.security.login_throttle import LoginThrottle, Rate, address_of
 
 
 def test_a_few_tries_are_free_and_each_further_one_waits() -> None:

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.datastructures import Headers
 
-from wavespeed.studio.origins import Origins, is_local
-from wavespeed.studio.visitors import EarlyVisitors, is_owner
+from wavespeed.studio.security.origins import Origins, is_local
+from wavespeed.studio.sessions import EarlyVisitors, is_owner
 
 ANYWHERE = Origins()
 LAPTOP = Origins(loopback=True)

@@ -16,9 +16,9 @@ from PIL import Image
 from tests.conftest import PHOTOS
 from tests.support.apps import App, free_port, served
 from tests.support.visitor import Visitor, gallery
-from wavespeed.studio import words
+from wavespeed.studio.text import labels
 
-REFUSED = words.NOT_UPLOADED
+REFUSED = labels.NOT_UPLOADED
 
 
 @pytest.fixture(scope="module")

@@ -22,8 +22,8 @@ from tests.support import nginx
 from tests.support.apps import App, free_port, served
 from tests.support.service import KEY, Service, running
 from tests.support.visits import visit
-from wavespeed.studio.run import Run
-from wavespeed.studio.store import Store
+from wavespeed.studio.runs.run import Run
+from wavespeed.studio.runs.store import Store
 
 pytestmark = pytest.mark.skipif(not nginx.find(), reason=nginx.MISSING)
 EACH = 5

@@ -22,7 +22,7 @@ HANDOVER = 20.0
 QUICK = Pace(shortest=0.2)
 """It asks the service more often than it should: nothing is learned from waiting for an answer."""
 ROOT = Path(__file__).parent.parent.parent
-PHOTOS = ROOT / "wavespeed" / "studio" / "assets" / "photos"
+PHOTOS = ROOT / "wavespeed" / "studio" / "ui" / "static" / "photos"
 # A start takes seconds, nearly all of it for imports: most tests get a fork of a process that has
 # them done, and has not read any setting yet.
 _FORKS = multiprocessing.get_context("forkserver")

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from wavespeed import AsyncClient
 from wavespeed.sandbox import Sandbox
-from wavespeed.studio.run import Run
-from wavespeed.studio.runner import Runner
-from wavespeed.studio.store import Store
+from wavespeed.studio.runs.run import Run
+from wavespeed.studio.runs.runner import Runner
+from wavespeed.studio.runs.store import Store
 
 ME, YOU = "visitor-1", "visitor-2"
 LONG_ENOUGH = (1.0, 1.0)

@@ -20,10 +20,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from wavespeed import AsyncClient, Edit, Pace
-from wavespeed.studio import driver as module
-from wavespeed.studio.driver import Limits
-from wavespeed.studio.runner import Runner
-from wavespeed.studio.store import Store
+from wavespeed.studio.runs import executor as module
+from wavespeed.studio.runs.executor import Limits
+from wavespeed.studio.runs.runner import Runner
+from wavespeed.studio.runs.store import Store
 
 from .apps import ROOT
 from .service import KEY

@@ -1,0 +1,1 @@
+"""The page's API for scripts and models."""

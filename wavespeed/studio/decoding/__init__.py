@@ -1,0 +1,1 @@
+"""Pictures from strangers, decoded in processes that can be killed."""

@@ -1,0 +1,1 @@
+"""Whose requests are answered, what they may bring, and which files they may name."""

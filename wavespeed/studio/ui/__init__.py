@@ -1,0 +1,1 @@
+"""What the page shows, and what its events do."""

@@ -1,0 +1,1 @@
+"""What the page's events do, a file for each part of it."""
