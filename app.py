@@ -20,9 +20,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from wavespeed.studio.settings import (
-    BadSetting,
     Nsfw,
     Settings,
+    SettingsError,
     from_environment,
     warning_of_a_space,
 )
@@ -34,7 +34,7 @@ if __name__ == "__main__":
     # Before Gradio, which reads GRADIO_SERVER_PORT while it is imported and dies of a wrong one.
     try:
         SETTINGS = from_environment(os.environ)
-    except BadSetting as bad:
+    except SettingsError as bad:
         sys.exit(str(bad))
     SETTINGS.adjust(os.environ)
 
@@ -43,16 +43,17 @@ from filelock import FileLock, Timeout
 from gradio.events import api
 from starlette.middleware import Middleware
 
-from wavespeed import AsyncClient, BadKey, Connections, Durations, InvalidEdit, Pace
+from wavespeed import AsyncClient, ConnectionPool, Durations, InvalidApiKey, InvalidEdit, Pace
 from wavespeed.sandbox import Sandbox, serve
 from wavespeed.studio import logs
-from wavespeed.studio.api.edit import Scripts
+from wavespeed.studio.api.edit import EditApi
 from wavespeed.studio.decoding import decoder
 from wavespeed.studio.export.downloads import Downloads
 from wavespeed.studio.media import cache, previews
 from wavespeed.studio.runs.account import Account
-from wavespeed.studio.runs.batch import MOST
+from wavespeed.studio.runs.batch import MAX_EDITS
 from wavespeed.studio.runs.executor import Limits
+from wavespeed.studio.runs.migration import UnknownDatabase
 from wavespeed.studio.runs.runner import Runner
 from wavespeed.studio.runs.store import Store, StoreError
 from wavespeed.studio.security.login_throttle import LoginThrottle
@@ -66,14 +67,14 @@ from wavespeed.studio.security.uploads import (
     leave_paths_alone,
     remember_no_values,
 )
-from wavespeed.studio.sessions import ClientOf
-from wavespeed.studio.templating import draw, static
+from wavespeed.studio.sessions import ClientFactory
+from wavespeed.studio.templating import render_template, static
 from wavespeed.studio.text import labels
 from wavespeed.studio.ui import render
 from wavespeed.studio.ui.examples import CHIPS
-from wavespeed.studio.ui.handlers.edit import Handlers
-from wavespeed.studio.ui.handlers.history import Past
-from wavespeed.studio.ui.presenter import Views
+from wavespeed.studio.ui.handlers.edit import EditHandlers
+from wavespeed.studio.ui.handlers.history import HistoryHandlers
+from wavespeed.studio.ui.presenter import Presenter
 from wavespeed.studio.ui.theme import theme
 
 MAX_UPLOAD_BYTES = 51 * 1024 * 1024
@@ -102,7 +103,7 @@ drawn = partial(gr.HTML, apply_default_css=False)
 def build(
     runner: Runner,
     account: Account,
-    client_of: ClientOf,
+    client_of: ClientFactory,
     nsfw: Nsfw,
     uploads: Uploads,
     downloads: Downloads,
@@ -117,9 +118,9 @@ def build(
     home: str = "",
 ) -> gr.Blocks:
     """The page over a runner; `engine` says in the banner who answers, `api_url` where (see
-    `Views`), `key` whose key is used where a visitor brings none. With `mcp` the edit is a tool for
-    models, too; a `space` can be duplicated; `budget` is what the page says of a limit, in USD;
-    `home` is the address that links name, where it is not the page's own."""
+    `Presenter`), `output_key` whose key is used where a visitor brings none. With `mcp` the edit is
+    a tool for models, too; a `space` can be duplicated; `budget` is what the page says of a limit,
+    in USD; `home` is the address that links name, where it is not the page's own."""
     actions = static("js/actions.js")
     leave_paths_alone()
     leave_no_remains()
@@ -137,14 +138,19 @@ def build(
         draft = gr.BrowserState(storage_key="wavespeed-draft", secret="wavespeed-draft")
         press = gr.BrowserState(storage_key="wavespeed-press")  # Made by the browser, kept nowhere.
         with gr.Row(elem_id="top"):
-            drawn(draw("header", engine=engine, sandbox=sandbox, home=home), elem_id="header")
+            drawn(
+                render_template("header", engine=engine, sandbox=sandbox, home=home),
+                elem_id="header",
+            )
             tally = drawn(elem_id="tally")
             if space:
                 gr.DuplicateButton(labels.DUPLICATE, variant="secondary", elem_id="duplicate")
         with gr.Row(elem_id="columns"):
             with gr.Column(elem_id="ask"):
                 with gr.Column(elem_classes="ws-card"):
-                    drawn(draw("heading", title=labels.PICTURES, hint=labels.PICTURES_HINT))
+                    drawn(
+                        render_template("heading", title=labels.PICTURES, hint=labels.PICTURES_HINT)
+                    )
                     strip = drawn(elem_id="strip", js_on_load=actions)
                     # Takes pictures in; the strip above shows them, HEIC and flagged ones too. Any
                     # file: Gradio goes by names, and for one that it does not know refuses all that
@@ -166,7 +172,7 @@ def build(
                     )
                     inputs_note = drawn(elem_id="inputs-note")
                     each = gr.Checkbox(label=labels.EACH, info=labels.EACH_INFO, elem_id="each")
-                    drawn(draw("heading", title=labels.PROMPT), elem_id="prompt-heading")
+                    drawn(render_template("heading", title=labels.PROMPT), elem_id="prompt-heading")
                     prompt = gr.Textbox(
                         elem_id="prompt",
                         label=labels.PROMPT,
@@ -175,12 +181,12 @@ def build(
                         lines=4,
                         max_lines=12,
                     )
-                    drawn(draw("chips", chips=CHIPS), elem_id="chips")
+                    drawn(render_template("chips", chips=CHIPS), elem_id="chips")
                     hint = drawn(elem_id="prompt-hint")
                     prompt_note = drawn(elem_id="prompt-note")
                 with gr.Column(elem_classes="ws-card"):
                     with gr.Row(elem_id="choices"):
-                        drawn(draw("heading", title=labels.VARIANTS))
+                        drawn(render_template("heading", title=labels.VARIANTS))
                         variants = gr.Radio(
                             ["1", "2", "3", "4"],
                             value="1",
@@ -195,9 +201,11 @@ def build(
                         )
                         # In the place of Edit, by page.css.
                         stop = gr.Button(labels.STOP, elem_id="stop")
-                    shortcut = drawn(draw("keys", price=account.price_usd), elem_id="keys")
+                    shortcut = drawn(
+                        render_template("keys", price=account.price_usd), elem_id="keys"
+                    )
                     if budget is not None:
-                        drawn(draw("budget", usd=budget), elem_id="budget")
+                        drawn(render_template("budget", usd=budget), elem_id="budget")
                     with gr.Accordion(labels.ADVANCED, open=False):
                         sync_mode = gr.Checkbox(label=labels.SYNC, info=labels.SYNC_INFO)
                         base64_output = gr.Checkbox(label=labels.BASE64, info=labels.BASE64_INFO)
@@ -228,13 +236,13 @@ def build(
             wanted = gr.Textbox(elem_id="fetch-id", label=labels.FETCH_ID, info=labels.FETCH_INFO)
             fetch = gr.Button(labels.FETCH_BUTTON, elem_id="fetch", size="md")
             fetch_note = drawn(elem_id="fetch-note")
-        drawn(draw("screen"), elem_id="screen")
+        drawn(render_template("screen"), elem_id="screen")
         page.temp_file_sets.append(copies := set[str]())  # For `delete_cache`.
-        previews.begin(copies)
+        previews.configure(copies)
 
-        views = Views(runner, nsfw, api_url, account.offer, downloads)
-        past = Past(runner, views, account, client_of, uploads, key=key)
-        do = Handlers(runner, views, account, client_of, uploads, past)
+        views = Presenter(runner, nsfw, api_url, account.resend_price, downloads)
+        past = HistoryHandlers(runner, views, account, client_of, uploads, key=key)
+        do = EditHandlers(runner, views, account, client_of, uploads, past)
         fields = [inputs, prompt]
         notes = [inputs_note, prompt_note, key_note, fetch_note]
         shown = [group, status, results, stop, *notes, history, tally]
@@ -257,11 +265,13 @@ def build(
             js="(...values) => [...values.slice(0, -1), window.wavespeed.press()]",
             **fast,
         )
-        stop.click(do.halt, [group, visitor, revealed], shown, **fast, **lot)
+        stop.click(do.stop, [group, visitor, revealed], shown, **fast, **lot)
         status.click(do.sync, [visitor, revealed], shown, **fast, **lot)  # See stream.js.
-        results.click(do.act, [group, own, price, visitor, revealed], shown, **fast, **lot)
-        results.click(do.take, [visitor, each, revealed], [*fields, strip], **ours, **lot)
-        gr.on([history.select, results.select], do.open, [visitor, revealed], shown, **fast, **lot)
+        results.click(do.dispatch, [group, own, price, visitor, revealed], shown, **fast, **lot)
+        results.click(do.fill_form, [visitor, each, revealed], [*fields, strip], **ours, **lot)
+        gr.on(
+            [history.select, results.select], do.show_run, [visitor, revealed], shown, **fast, **lot
+        )
         gr.on(
             [fetch.click, wanted.submit],
             do.fetch,
@@ -271,14 +281,14 @@ def build(
             **lot,
         )
         page.load(
-            do.come,
+            do.load_page,
             [visitor, draft],
             [visitor, *fields, strip, each, group],
             js=static("js/come.js"),
             **ours,
-        ).then(do.arrive, [visitor, group, revealed], shown, **fast)
+        ).then(do.resume_run, [visitor, group, revealed], shown, **fast)
         history.click(
-            past.browse,
+            past.dispatch,
             [visitor, own, each, group, revealed],
             [*fields, strip, exported, history, tally, group, status, results, stop, *notes],
             **ours,
@@ -287,9 +297,15 @@ def build(
         strip.click(
             past.restore, [inputs, each, visitor], [*fields, strip, inputs_note], **ours, **lot
         )
-        gr.on([inputs.change, each.change], past.look_at, [inputs, each, visitor], strip, **last)
+        gr.on(
+            [inputs.change, each.change],
+            past.preview_inputs,
+            [inputs, each, visitor],
+            strip,
+            **last,
+        )
         asked = [inputs.change, prompt.change, each.change]
-        gr.on(asked, past.read, [*fields, each], hint, **last)
+        gr.on(asked, past.check_prompt, [*fields, each], hint, **last)
         here: dict[str, Any] = {**last, "queue": False}
         gr.on(asked, None, [*fields, each], draft, js=static("js/draft.js"), **here)
         gr.on(
@@ -302,13 +318,13 @@ def build(
         )
         gr.on(
             [page.load, own.blur, own.submit],
-            past.use_key,
+            past.validate_key,
             own,
             [price, shortcut, keys, key_note],
             js=KEY_AS_IT_IS,  # Gradio may hear of the last letter after the key for Enter.
             **last,
         )
-        scripts = Scripts(runner, account, client_of, uploads)
+        scripts = EditApi(runner, account, client_of, uploads)
         for endpoint in (scripts.edit, scripts.edit_stream):
             about = scripts.description(endpoint)
             name = endpoint.__name__
@@ -323,7 +339,7 @@ def build(
 # --- Launch -----------------------------------------------------------------------------------
 
 
-def key_of_ones_own(settings: Settings, pace: Pace, pool: Connections) -> ClientOf:
+def key_of_ones_own(settings: Settings, pace: Pace, pool: ConnectionPool) -> ClientFactory:
     """Clients of visitors' own keys: of the real service even where the sandbox answers others."""
     durations = Durations()  # What one of them learns of the service, all know.
 
@@ -341,7 +357,7 @@ def key_of_ones_own(settings: Settings, pace: Pace, pool: Connections) -> Client
                 durations=durations,
                 prepare=decoder.prepare,
             )
-        except BadKey as error:
+        except InvalidApiKey as error:
             raise InvalidEdit(str(error), field="key") from None
 
     return client_of
@@ -352,7 +368,7 @@ def security(settings: Settings) -> Middleware:
     return Middleware(
         SecurityMiddleware,
         origins=Origins(settings.hosts, settings.public_host, is_local(settings.server_name)),
-        bodies=BodyLimits(MOST * MAX_UPLOAD_BYTES),
+        bodies=BodyLimits(MAX_EDITS * MAX_UPLOAD_BYTES),
         logins=LoginThrottle() if settings.auth else None,
         is_space=settings.space is not None,
     )
@@ -362,7 +378,7 @@ def life(
     runner: Runner,
     account: Account,
     keep_days: float | None,
-    pool: Connections,
+    pool: ConnectionPool,
     outermost: Middleware,
     uploads: Uploads,
     downloads: Downloads,
@@ -374,8 +390,12 @@ def life(
         install(app, outermost)
         app.router.routes.insert(0, downloads.route())
         async with pool:
-            await runner.take_up()
-            chores = [runner.sweep(keep_days), account.learn_price(), uploads.sweep()]
+            await runner.resume_unfinished()
+            chores = [
+                runner.purge_expired(keep_days),
+                account.learn_price(),
+                uploads.purge_expired(),
+            ]
             tasks = [asyncio.create_task(chore) for chore in chores]
             yield
             for task in tasks:
@@ -390,7 +410,7 @@ def main(settings: Settings, handover: float = HANDOVER, pace: Pace = PACE) -> N
     """Serves the page until it is interrupted; `handover` is how long it waits for an earlier
     process to leave the data folder, in seconds, and `pace` how often it asks the service."""
     settings.adjust(os.environ)
-    logs.begin(settings.log, settings.api_key)
+    logs.configure(settings.log, settings.api_key)
     if warning := warning_of_a_space(os.environ):
         logging.getLogger("wavespeed.studio").warning(warning)
     if settings.is_default_budget:
@@ -405,7 +425,7 @@ def main(settings: Settings, handover: float = HANDOVER, pace: Pace = PACE) -> N
             sandbox = Sandbox(model=settings.model, seconds=settings.sandbox_seconds)
             base_url = stack.enter_context(serve(sandbox))
         key = labels.KEY_ASKED if settings.require_visitor_key else key
-        pool, pace = Connections(settings.proxies), replace(pace, deadline=settings.deadline)
+        pool, pace = ConnectionPool(settings.proxies), replace(pace, deadline=settings.deadline)
         try:
             client = AsyncClient(
                 settings.api_key or "sandbox",
@@ -414,7 +434,7 @@ def main(settings: Settings, handover: float = HANDOVER, pace: Pace = PACE) -> N
                 http=pool,
                 prepare=decoder.prepare,
             )
-        except BadKey as error:
+        except InvalidApiKey as error:
             sys.exit(f"WAVESPEED_API_KEY: {error}")
         try:
             settings.data_dir.mkdir(parents=True, exist_ok=True)
@@ -428,6 +448,8 @@ def main(settings: Settings, handover: float = HANDOVER, pace: Pace = PACE) -> N
                 "WAVESPEED_DATA_DIR is used by another process of this page. If none runs any more,"
                 f" on no machine that shares this folder, delete {lock} and start again."
             )
+        except UnknownDatabase as error:
+            sys.exit(f"WAVESPEED_DATA_DIR: studio.db is not one of this version. {error}")
         except (OSError, StoreError) as error:
             sys.exit(f"WAVESPEED_DATA_DIR can't be written: {error}")
         try:
@@ -435,7 +457,7 @@ def main(settings: Settings, handover: float = HANDOVER, pace: Pace = PACE) -> N
         except OSError as error:
             setting = "WAVESPEED_DATA_DIR" if settings.temp_dir is None else "GRADIO_TEMP_DIR"
             sys.exit(f"{setting} can't be written: {error}")
-        previews.claim(settings.data_dir)
+        previews.use_data_folder(settings.data_dir)
         limits = Limits(
             settings.budget_usd,
             settings.visitor_edits,
@@ -501,7 +523,7 @@ def main(settings: Settings, handover: float = HANDOVER, pace: Pace = PACE) -> N
                 },
                 theme=theme(),
                 # What an audience never sees, not even for a moment; and before Gradio's script.
-                head=f"{draw('head')}<script>{static('js/stream.js')}</script>",
+                head=f"{render_template('head')}<script>{static('js/stream.js')}</script>",
                 css=static("css/page.css"),
                 js=static("js/page.js"),
                 footer_links=["api"],

@@ -8,16 +8,16 @@ from typing import Any
 
 from ._model_refusals import about_model
 from ._policies import Pace
-from ._responses import Answer, address, number, price
+from ._responses import ApiResponse, address, number, price
 from ._transport import Transport
 from .errors import (
     AmbiguousSubmit,
-    MissingFile,
-    NotUnderstood,
-    Refused,
-    ServiceDown,
-    UnknownTask,
-    Unreachable,
+    ApiError,
+    ConnectionFailed,
+    FileUnavailable,
+    InvalidResponse,
+    PredictionNotFound,
+    ServerError,
 )
 from .types import Image, Prediction
 
@@ -25,7 +25,7 @@ PAGE_SIZE = 100
 """Predictions a page of the list call: the most the service gives (maker)."""
 
 
-class Calls:
+class Api:
     """The service's calls. Each raises `WaveSpeedError`s; none is repeated here."""
 
     def __init__(self, transport: Transport, pace: Pace) -> None:
@@ -39,14 +39,14 @@ class Calls:
             "size": len(image.content),
             "content_type": image.content_type,
         }
-        answer = await self._transport.ask("POST", "/api/v3/media/uploads", ticket)
+        answer = await self._transport.request("POST", "/api/v3/media/uploads", ticket)
         if answer.status in (404, 405):
             return await self._upload_older(image)
         data = answer.data()
         order = data.get("upload")
         if not isinstance(order, dict) or order.get("method") != "PUT":
-            raise NotUnderstood("upload")
-        stored = await self._transport.file(
+            raise InvalidResponse("upload")
+        stored = await self._transport.request_file(
             "PUT",
             address(order.get("url"), "upload.url"),
             content=image.content,
@@ -54,12 +54,12 @@ class Calls:
         )
         if stored.status == 412:
             # Written already, by whom is unknown; the next try brings a new ticket.
-            raise Unreachable("The upload has to be started afresh.", sent=True)
+            raise ConnectionFailed("The upload has to be started afresh.", sent=True)
         stored.file()
         return address(data.get("download_url"), "download_url")
 
     async def _upload_older(self, image: Image) -> str:
-        answer = await self._transport.ask(
+        answer = await self._transport.request(
             "POST",
             "/api/v3/media/upload/binary",
             files={"file": (image.name, image.content, image.content_type)},
@@ -74,18 +74,22 @@ class Calls:
         """
         seconds = self._pace.sync if body["enable_sync_mode"] else self._pace.answer
         try:
-            answer = await self._transport.ask("POST", f"/api/v3/{model}", body, seconds=seconds)
+            answer = await self._transport.request(
+                "POST", f"/api/v3/{model}", body, seconds=seconds
+            )
             try:
-                return await asyncio.to_thread(lambda: answer.accepted() or answer.prediction())
-            except Refused as error:
+                return await asyncio.to_thread(
+                    lambda: answer.accepted_prediction() or answer.prediction()
+                )
+            except ApiError as error:
                 if missing := about_model(error, answer.content, model, submitted=True):
                     raise missing from error
                 raise
-        except (ServiceDown, NotUnderstood) as error:
+        except (ServerError, InvalidResponse) as error:
             raise AmbiguousSubmit(
                 "WaveSpeed's answer leaves open whether it took the edit; it may have been billed."
             ) from error
-        except Unreachable as error:
+        except ConnectionFailed as error:
             if not error.sent:
                 raise
             raise AmbiguousSubmit(
@@ -96,27 +100,29 @@ class Calls:
         """The task as it stands now."""
         # Built from the id: `urls.get` names the public host, whatever the base URL is (API notes).
         path = f"/api/v3/predictions/{prediction_id}/result"
-        answer = await self._transport.ask("GET", path)
+        answer = await self._transport.request("GET", path)
         try:
             # In a thread: four pictures in base64 take half a second to decode.
             prediction = await asyncio.to_thread(answer.prediction)
-        except Refused as error:
-            if 404 in (error.status, error.code):
-                raise UnknownTask(str(error), status=error.status, code=error.code) from None
+        except ApiError as error:
+            if 404 in (error.status, error.service_code):
+                raise PredictionNotFound(
+                    str(error), status=error.status, service_code=error.service_code
+                ) from None
             raise
         if prediction.id != prediction_id:
-            raise NotUnderstood("id", prediction_id=prediction_id)
+            raise InvalidResponse("id", prediction_id=prediction_id)
         return prediction
 
     async def download(self, url: str) -> bytes:
         """A file's bytes."""
-        answer = await self._transport.file("GET", url)
+        answer = await self._transport.request_file("GET", url)
         if answer.status in (401, 403, 404, 410):  # Not there yet, or an address that has expired.
             message = f"The picture is not at its address (answer {answer.status})."
-            raise MissingFile(message, status=answer.status)
+            raise FileUnavailable(message, status=answer.status)
         content = answer.file()
         if not content:
-            raise Unreachable("The picture arrived empty.", sent=True)
+            raise ConnectionFailed("The picture arrived empty.", sent=True)
         return content
 
     async def balance(self) -> float:
@@ -132,52 +138,54 @@ class Calls:
         )
         try:
             data = answer.data()
-        except Refused as error:
+        except ApiError as error:
             if missing := about_model(error, answer.content, model, submitted=False):
                 raise missing from error
             raise
         return price(data)
 
-    async def recent(
+    async def list_predictions(
         self, model: str, created_after: datetime, created_before: datetime | None, page: int
     ) -> list[Prediction]:
         """A page (from 1) of this account's predictions of the model."""
         query = {
             "page": page,
             "page_size": PAGE_SIZE,
-            "created_after": _moment(created_after),
+            "created_after": _wire_time(created_after),
             "model": model,
         }
         if created_before is not None:
-            query["created_before"] = _moment(created_before)
-        answer = await self._transport.ask("POST", "/api/v3/predictions", query)
+            query["created_before"] = _wire_time(created_before)
+        answer = await self._transport.request("POST", "/api/v3/predictions", query)
         items = answer.data().get("items") or []
         if not isinstance(items, list):
-            raise NotUnderstood("items")
-        return [task for item in items if (task := _understood(item))]
+            raise InvalidResponse("items")
+        return [task for item in items if (task := _prediction_or_none(item))]
 
     async def delete(self, prediction_ids: list[str]) -> int:
         """How many tasks were deleted."""
         path, body = "/api/v3/predictions/delete", {"ids": prediction_ids}
-        return int(number((await self._transport.ask("POST", path, body)).data(), "deleted_count"))
+        return int(
+            number((await self._transport.request("POST", path, body)).data(), "deleted_count")
+        )
 
     async def _first_known(
         self, method: str, path: str, older: str, body: dict[str, Any] | None = None
-    ) -> Answer:
+    ) -> ApiResponse:
         """Of two documented paths for one thing, the second where the first is not known."""
-        answer = await self._transport.ask(method, path, body)
+        answer = await self._transport.request(method, path, body)
         if answer.status in (404, 405):
-            answer = await self._transport.ask(method, older, body)
+            answer = await self._transport.request(method, older, body)
         return answer
 
 
-def _moment(time: datetime) -> str:
+def _wire_time(time: datetime) -> str:
     return time.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-def _understood(item: object) -> Prediction | None:
+def _prediction_or_none(item: object) -> Prediction | None:
     """One odd item of a list must not hide the others."""
     try:
         return Prediction.from_json(item)
-    except NotUnderstood:
+    except InvalidResponse:
         return None

@@ -32,7 +32,7 @@ class Life(NamedTuple):
 def life(unfinished: float, noticed: float, said: float | None, *, tolerance: float) -> Life:
     """Of a task that was last seen unfinished at one age, and finished at another.
 
-    It ended in between, and when exactly the service may have `said`. That counts from when it
+    It ended in between, and when exactly the service may have `note`. That counts from when it
     took the task, a moment before we knew, so it may be `tolerance` late; what it says outside of
     that was counted from somewhere else, and is not believed.
     """

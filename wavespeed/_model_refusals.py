@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Iterator
 
-from .errors import ModelNotFound, Refused
+from .errors import ApiError, ModelNotFound
 
 _GONE = {404, 410}
 """Of a submission, whose address holds nothing but the model's id, these are about the model."""
@@ -38,17 +38,17 @@ _SAYS_SO = re.compile(
 
 
 def about_model(
-    error: Refused, content: bytes, model: str, *, submitted: bool
+    error: ApiError, content: bytes, model: str, *, submitted: bool
 ) -> ModelNotFound | None:
     """The refusal as what it is, if it is about the model. `submitted` says that a submission was
     refused, and not a question about the model."""
     # A type of its own tells more already: no credit, moderation, a key.
-    if type(error) is not Refused:
+    if type(error) is not ApiError:
         return None
-    numbers = {error.status, error.code}
+    numbers = {error.status, error.service_code}
     gone = submitted and bool(numbers & _GONE)
     if gone or (numbers & _UNFIT and _says_so(content[:_LONGEST_ANSWER], model)):
-        return ModelNotFound(model, status=error.status, code=error.code)
+        return ModelNotFound(model, status=error.status, service_code=error.service_code)
     return None
 
 

@@ -26,7 +26,7 @@ STAGGER = 0.25
 """Seconds that an address has for itself before the next one is tried beside it (RFC 8305)."""
 
 
-def literal(host: str) -> IpAddress | None:
+def ip_literal(host: str) -> IpAddress | None:
     """The address that a host is written as, in the short and odd ways too that resolvers take
     ("127.1", "0x7f000001"); None for a name."""
     bare = host.strip("[]").partition("%")[0]
@@ -41,7 +41,7 @@ def literal(host: str) -> IpAddress | None:
 def check_host(host: str) -> None:
     """Raises `PrivateAddress` for what can be seen without a lookup, whoever connects."""
     name = host.strip("[]").rstrip(".").lower()
-    address = literal(name)
+    address = ip_literal(name)
     if (
         name == "localhost"
         or name.endswith(".localhost")
@@ -50,7 +50,7 @@ def check_host(host: str) -> None:
         raise PrivateAddress("A file's address lies in a private network; it is never fetched.")
 
 
-class PublicOnly(httpcore.AsyncNetworkBackend):
+class PublicBackend(httpcore.AsyncNetworkBackend):
     """Looks a name up once, leaves out private addresses, and connects to one of the others."""
 
     def __init__(self) -> None:
@@ -103,13 +103,13 @@ class PublicOnly(httpcore.AsyncNetworkBackend):
                     error = attempt.exception() or error
             raise error
         finally:
-            await _give_up(attempts)
+            await _cancel(attempts)
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
 
 
-async def _give_up(attempts: set[asyncio.Task[httpcore.AsyncNetworkStream]]) -> None:
+async def _cancel(attempts: set[asyncio.Task[httpcore.AsyncNetworkStream]]) -> None:
     for attempt in attempts:
         attempt.cancel()
     for late in await asyncio.gather(*attempts, return_exceptions=True):
@@ -146,7 +146,7 @@ class PublicTransport(httpx.AsyncBaseTransport):
             ssl_context=tls,
             max_connections=None,
             keepalive_expiry=keepalive,
-            network_backend=PublicOnly(),
+            network_backend=PublicBackend(),
         )
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:

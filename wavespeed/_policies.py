@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 
 from .errors import (
-    MissingFile,
-    NoOutputs,
-    NotUnderstood,
+    ConnectionFailed,
+    FileUnavailable,
+    InvalidResponse,
+    MissingOutputs,
+    PredictionNotFound,
     RateLimited,
-    ServiceDown,
-    UnknownTask,
-    Unreachable,
+    ServerError,
     WaveSpeedError,
 )
 
@@ -59,21 +59,22 @@ class Pace:
     no_outputs: int = 5
     """Looks at a task that is done and has no picture, before that is believed."""
 
-    def again(
+    def retry_delay(
         self,
         error: WaveSpeedError,
         attempt: int,
         *,
         waited: float = 0.0,
-        paid: bool = False,
+        already_billed: bool = False,
         luck: float = 0.5,
     ) -> float | None:
         """Seconds until the next try after the `attempt`-th (from 1) failed, or None: give up.
 
         An `AmbiguousSubmit` is never tried again: that is how nothing is paid twice. A rate limit
-        is normal and waited out, and what is `paid` for is asked for, until the deadline ends it;
-        anything else has `tries`. `waited` is how long a file has been missing, or ago that a task
-        was accepted which is unknown. `luck` (0 to 1) spreads clients that failed together.
+        is normal and waited out, and what is `already_billed` for is asked for, until the deadline
+        ends it; anything else has `tries`. `waited` is how long a file has been missing, or ago
+        that a task was accepted which is unknown. `jitter` (0 to 1) spreads clients that failed
+        together.
         """
         pause = self._back_off(attempt, luck)
         match error:
@@ -81,20 +82,22 @@ class Pace:
                 return max(seconds, pause) if seconds <= LONGEST_RETRY_AFTER else None
             case RateLimited():
                 return self._back_off(attempt + 2, luck)
-            case MissingFile():
+            case FileUnavailable():
                 return _within(pause, self.missing_file - waited)
-            case UnknownTask():
+            case PredictionNotFound():
                 return _within(pause, self.unknown_task - waited)
-            case NoOutputs():
+            case MissingOutputs():
                 return pause if attempt < self.no_outputs else None
-            case NotUnderstood(field="url"):
+            case InvalidResponse(field="url"):
                 return None  # An address that we won't go to stays one.
-            case Unreachable() | ServiceDown() | NotUnderstood() if paid or attempt < self.tries:
+            case ConnectionFailed() | ServerError() | InvalidResponse() if (
+                already_billed or attempt < self.tries
+            ):
                 return max(pause, _asked_for(error))
         return None
 
-    def next_look(self, age: float, looks: Sequence[float] = ()) -> float:
-        """Seconds until the next look at a task that was just found unfinished at this `age`, or
+    def next_delay(self, age: float, looks: Sequence[float] = ()) -> float:
+        """Seconds until the next look at a task that was just found unfinished at this `age_of`, or
         was just submitted: at the next of the ages in `looks`, if there is one.
         """
         # A look is a moment late, for the answers before it took time: so the next may be close.
@@ -103,16 +106,16 @@ class Pace:
             return max(self.shortest, looks[index] - age)
         return min(max(self.shortest, age * 0.15), self.longest)
 
-    def _back_off(self, attempt: int, luck: float) -> float:
+    def _back_off(self, attempt: int, jitter: float) -> float:
         # 64 attempts are past any ceiling; without a limit the power overflows.
         full: float = min(self.first_retry * 2 ** min(attempt - 1, 64), self.longest_retry)
-        return full * (0.5 + luck / 2)
+        return full * (0.5 + jitter / 2)
 
 
 def _asked_for(error: WaveSpeedError) -> float:
     """Seconds that a service in trouble asks to be left alone, if that is bearable."""
     match error:
-        case ServiceDown(retry_after=float(seconds)) if seconds <= LONGEST_RETRY_AFTER:
+        case ServerError(retry_after=float(seconds)) if seconds <= LONGEST_RETRY_AFTER:
             return seconds
     return 0.0
 

@@ -16,9 +16,9 @@ from ._network import PublicTransport
 from .errors import InvalidEnvironment
 from .proxies import Proxies
 
-MOST_IDLE = 64
+MAX_IDLE = 64
 """Pools that are kept of each route, each with a connection to each of about two hosts."""
-KEPT_ALIVE = 30.0
+KEEPALIVE = 30.0
 """Seconds that an idle connection is kept: servers close theirs after a minute or more, and none
 may close while a submission is on its way."""
 
@@ -32,7 +32,7 @@ class Route:
     public: bool = False
 
 
-class Connections:
+class ConnectionPool:
     """Kept alive, for one or many `AsyncClient`s; whoever makes them closes them, and
     `async with` does. Without a ceiling: hundreds of edits wait at once, and each wait is bounded
     elsewhere.
@@ -50,7 +50,7 @@ class Connections:
         self._proxies = Proxies.from_environment(os.environ) if proxies is None else proxies
         check_proxies(self._proxies)
         self._idle: dict[Route, list[httpx.AsyncClient]] = {}
-        self._most = MOST_IDLE
+        self._most = MAX_IDLE
 
     async def __aenter__(self) -> Self:
         return self
@@ -72,7 +72,7 @@ class Connections:
         return Route(proxy, public=public and proxy is None)
 
     @asynccontextmanager
-    async def lent(self, route: Route) -> AsyncIterator[httpx.AsyncClient]:
+    async def acquire(self, route: Route) -> AsyncIterator[httpx.AsyncClient]:
         """A pool for one exchange: the one that was used last, which is the warmest."""
         idle = self._idle.setdefault(route, [])
         pool = idle.pop() if idle else self._new(route)
@@ -93,10 +93,10 @@ class Connections:
 
     def _transport(self, route: Route) -> httpx.AsyncBaseTransport:
         if route.public:
-            return PublicTransport(self._tls, KEPT_ALIVE)
+            return PublicTransport(self._tls, KEEPALIVE)
         return httpx.AsyncHTTPTransport(
             verify=self._tls,
-            limits=httpx.Limits(max_connections=None, keepalive_expiry=KEPT_ALIVE),
+            limits=httpx.Limits(max_connections=None, keepalive_expiry=KEEPALIVE),
             proxy=_proxy(route.proxy, self._tls),
         )
 
@@ -108,7 +108,7 @@ def _proxy(address: str | None, tls: ssl.SSLContext) -> httpx.Proxy | None:
 
 
 def check_environment(environment: Mapping[str, str]) -> Proxies:
-    """The proxies that it names. Raises `InvalidEnvironment` for what `Connections` would."""
+    """The proxies that it names. Raises `InvalidEnvironment` for what `ConnectionPool` would."""
     proxies = Proxies.from_environment(environment)
     check_proxies(proxies)
     if environment.get("SSL_CERT_FILE") or environment.get("SSL_CERT_DIR"):

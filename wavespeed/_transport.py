@@ -1,4 +1,4 @@
-"""The only file that sends: a request out, an `Answer` or `Unreachable` back."""
+"""The only file that sends: a request out, an `ApiResponse` or `ConnectionFailed` back."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ import httpx
 from . import keys
 from ._network import check_host
 from ._policies import Pace, clock_offset, retry_after
-from ._pool import Connections, Route
-from ._responses import Answer, address
-from .errors import BadKey, NotUnderstood, PrivateAddress, Unreachable, WaveSpeedError
+from ._pool import ConnectionPool, Route
+from ._responses import ApiResponse, address
+from .errors import ConnectionFailed, InvalidApiKey, InvalidResponse, PrivateAddress, WaveSpeedError
 from .proxies import LOOPBACK
 
 try:
@@ -58,21 +58,23 @@ _UNSENDABLE = (httpx.InvalidURL, TypeError, ValueError, AttributeError)
 class Transport:
     """Requests with the key to the API's host, and without it to the hosts that keep files."""
 
-    def __init__(self, key: Bearer, *, base_url: str, pace: Pace, http: Connections | None) -> None:
+    def __init__(
+        self, key: BearerAuth, *, base_url: str, pace: Pace, http: ConnectionPool | None
+    ) -> None:
         self._auth = key
         self._base = _service(base_url)
         self._local = httpx.URL(self._base).host in LOOPBACK
         self._pace = pace
         self.clock_offset = timedelta()
         self._owned = http is None
-        self._http = http or Connections()
+        self._http = http or ConnectionPool()
 
     async def close(self) -> None:
         """Closes the connections, unless they were lent."""
         if self._owned:
             await self._http.aclose()
 
-    async def ask(
+    async def request(
         self,
         method: str,
         path: str,
@@ -80,41 +82,41 @@ class Transport:
         *,
         files: dict[str, tuple[str, bytes, str]] | None = None,
         seconds: float | None = None,
-    ) -> Answer:
+    ) -> ApiResponse:
         """The API. The whole exchange is bounded by `seconds` (default: `pace.answer`)."""
         url = httpx.URL(self._base + path)
         route = self._http.route(url, public=False)
-        async with self._http.lent(route) as http:
+        async with self._http.acquire(route) as http:
             request = http.build_request(method, url, json=json, files=files)
             return await self._send(http, request, seconds or self._pace.answer, route, keyed=True)
 
-    async def file(
+    async def request_file(
         self,
         method: str,
         url: str,
         *,
         content: bytes | None = None,
         headers: dict[str, str] | None = None,
-    ) -> Answer:
+    ) -> ApiResponse:
         """A file host: no key, and it may redirect.
 
         Addresses come from outside, so only https to public addresses is followed, at each hop;
         a service on this machine (the sandbox) may keep its files on this machine.
-        Raises `PrivateAddress` for others, `NotUnderstood` for what is no address.
+        Raises `PrivateAddress` for others, `InvalidResponse` for what is no address.
         """
         target = _url(partial(httpx.URL, url))
         for _ in range(MAX_HOPS):
             route = self._file_route(target)
-            async with self._http.lent(route) as http:
+            async with self._http.acquire(route) as http:
                 try:
                     request = http.build_request(method, target, content=content, headers=headers)
                 except _UNSENDABLE as error:
-                    raise NotUnderstood("url") from error
+                    raise InvalidResponse("url") from error
                 answer = await self._send(http, request, self._pace.transfer, route, keyed=False)
             if answer.location is None:
                 return answer
             target = _url(partial(target.join, answer.location))
-        raise NotUnderstood("url")
+        raise InvalidResponse("url")
 
     def _file_route(self, url: httpx.URL) -> Route:
         """Raises `PrivateAddress` for what an outsider must not make us ask."""
@@ -133,8 +135,9 @@ class Transport:
         route: Route,
         *,
         keyed: bool,
-    ) -> Answer:
-        """Raises `Unreachable`, whose `sent` says if the other side can have seen the request."""
+    ) -> ApiResponse:
+        """Raises `ConnectionFailed`, whose `sent_image` says if the other side can have seen the
+        request."""
         connect = self._pace.connect
         limits = httpx.Timeout(seconds, connect=connect, pool=connect)
         request.extensions["timeout"] = limits.as_dict()
@@ -147,15 +150,15 @@ class Transport:
                 if keyed:
                     self._learn_clock(response.headers)
                 try:
-                    content = await _all(response.aiter_bytes())
+                    content = await _read_all(response.aiter_bytes())
                 finally:
                     await response.aclose()
         except _NEVER_SENT as error:
-            raise Unreachable(f"{whom} can't be reached{by}.", sent=False) from _bare(error)
+            raise ConnectionFailed(f"{whom} can't be reached{by}.", sent=False) from _bare(error)
         except _MAYBE_SENT as error:
-            raise Unreachable(f"{whom} did not answer{by}.", sent=True) from _bare(error)
+            raise ConnectionFailed(f"{whom} did not answer{by}.", sent=True) from _bare(error)
         location = response.headers.get("Location") if response.is_redirect else None
-        return Answer(
+        return ApiResponse(
             response.status_code,
             retry_after(response.headers.get("Retry-After"), self._now),
             content,
@@ -177,28 +180,29 @@ class Transport:
 def _service(base_url: str) -> str:
     try:
         return str(httpx.URL(address(base_url, "base_url"))).rstrip("/")
-    except (NotUnderstood, *_UNSENDABLE) as error:
+    except (InvalidResponse, *_UNSENDABLE) as error:
         raise WaveSpeedError("The service's address has to begin with https://.") from error
 
 
 def _url(make: Callable[[], httpx.URL]) -> httpx.URL:
-    """Raises `NotUnderstood` where there is no address to be made."""
+    """Raises `InvalidResponse` where there is no address to be made."""
     try:
         return make()
     except _UNSENDABLE as error:
-        raise NotUnderstood("url") from error
+        raise InvalidResponse("url") from error
 
 
-class Bearer(httpx.Auth):
+class BearerAuth(httpx.Auth):
     """The key, where no `repr`, log line or traceback shows it, without what is pasted along."""
 
     def __init__(self, api_key: str) -> None:
         self.__key = keys.clean(api_key) if isinstance(api_key, str) else ""
 
     def check(self) -> None:
-        """Raises `BadKey` for what can't be one. Apart, so that no frame of it holds the key."""
+        """Raises `InvalidApiKey` for what can't be one. Apart, so that no frame of it holds the
+        key."""
         if sentence := keys.problem(self.__key):
-            raise BadKey(sentence, status=401)
+            raise InvalidApiKey(sentence, status=401)
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         request.headers["Authorization"] = f"Bearer {self.__key}"
@@ -209,12 +213,12 @@ class Bearer(httpx.Auth):
         return keys.redact(text, self.__key)
 
 
-async def _all(chunks: AsyncIterator[bytes]) -> bytes:
+async def _read_all(chunks: AsyncIterator[bytes]) -> bytes:
     content = bytearray()
     async for chunk in chunks:
         content += chunk
         if len(content) > MAX_ANSWER_BYTES:
-            raise NotUnderstood("size")
+            raise InvalidResponse("size")
     return bytes(content)
 
 

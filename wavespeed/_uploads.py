@@ -9,12 +9,12 @@ from typing import Any, TypeVar
 
 from . import images
 from .errors import WaveSpeedError
-from .types import Changes, Image, is_url
+from .types import Image, Preprocessing, is_url
 
-KEPT_SECONDS = 3600.0
+LIFETIME = 3600.0
 """An upload is used again this long. The service keeps it for 7 days (documented), and the maker's
 own tools rely on 24 hours."""
-MOST_KEPT = 1000
+MAX_CACHED = 1000
 """Uploads remembered. Each is an address and what was done to the picture, never the picture."""
 
 UNREADABLE = 1402
@@ -22,9 +22,9 @@ UNREADABLE = 1402
 
 T = TypeVar("T")
 Clock = Callable[[], float]
-Hear = Callable[[float, WaveSpeedError], None]
+OnRetry = Callable[[float, WaveSpeedError], None]
 """Told how many seconds an upload that did not get through pauses, and why."""
-Send = Callable[[Image, Hear], Awaitable[str]]
+Send = Callable[[Image, OnRetry], Awaitable[str]]
 Prepare = Callable[[Path, str], Awaitable[Image]]
 """Makes a picture ready to send, of a file and what people call it. Whatever it raises becomes an
 `InvalidEdit` that says the name."""
@@ -40,22 +40,22 @@ class Uploads:
         self._send = send
         self._prepare = prepare or _in_thread
         self._now = now
-        self._parcels: dict[bytes, Parcel] = {}  # Oldest first.
+        self._parcels: dict[bytes, CachedUpload] = {}  # Oldest first.
 
-    def batch(self, pictures: Iterable[str | Path]) -> Batch:
+    def of_edit(self, pictures: Iterable[str | Path]) -> EditImages:
         """The pictures of one edit. To be closed."""
-        return Batch(self, tuple(pictures))
+        return EditImages(self, tuple(pictures))
 
-    def hold(self, digest: bytes, path: Path, name: str) -> Parcel:
+    def acquire(self, digest: bytes, path: Path, name: str) -> CachedUpload:
         """The parcel of this file's bytes; to be released as often as it is held."""
         parcel = self._parcels.get(digest)
         if parcel is None or parcel.is_stale(self._now()):
-            parcel = self._parcels[digest] = Parcel(digest)
+            parcel = self._parcels[digest] = CachedUpload(digest)
             parcel.prepare(self._prepared(parcel, path, name))
         parcel.holders += 1
         return parcel
 
-    def release(self, parcel: Parcel) -> None:
+    def release(self, parcel: CachedUpload) -> None:
         """What nobody waits for any more is given up, as what has failed is; what has arrived is
         kept."""
         parcel.holders -= 1
@@ -63,64 +63,64 @@ class Uploads:
             parcel.cancel()
             self.forget(parcel)
 
-    def forget(self, parcel: Parcel) -> None:
+    def forget(self, parcel: CachedUpload) -> None:
         """The same bytes will be prepared and uploaded again."""
         if self._parcels.get(parcel.digest) is parcel:
             del self._parcels[parcel.digest]
 
-    async def url(self, parcel: Parcel, hear: Hear) -> str:
+    async def url(self, parcel: CachedUpload, on_retry: OnRetry) -> str:
         """Where the service reads it: known, or the end of the one upload that all wait for."""
         if parcel.address is not None:
             return parcel.address
         if parcel.sending is None or parcel.sending.done():  # Done, and no address: it failed.
             parcel.sending = _task(self._sent(parcel))
-        parcel.listeners.append(hear)
+        parcel.listeners.append(on_retry)
         try:
             return await _result(parcel.sending)
         finally:
-            parcel.listeners.remove(hear)
+            parcel.listeners.remove(on_retry)
 
-    async def _prepared(self, parcel: Parcel, path: Path, name: str) -> Image:
+    async def _prepared(self, parcel: CachedUpload, path: Path, name: str) -> Image:
         image = await self._prepare(path, name)
         if await asyncio.to_thread(images.sha256, path) != parcel.digest:
             raise RuntimeError("The file changed while it was read.")
-        parcel.changes = image.changes
+        parcel.changes = image.preprocessing
         return image
 
-    async def _sent(self, parcel: Parcel) -> str:
-        url = await self._send(await parcel.image(), parcel.hear)
-        parcel.arrived(url, self._now())
+    async def _sent(self, parcel: CachedUpload) -> str:
+        url = await self._send(await parcel.image(), parcel.on_retry)
+        parcel.complete(url, self._now())
         known = [one for one in self._parcels.values() if one.address is not None]
-        for oldest in known[:-MOST_KEPT]:
+        for oldest in known[:-MAX_CACHED]:
             self.forget(oldest)
         return url
 
 
-class Batch:
+class EditImages:
     """The pictures of one edit, prepared and then uploaded side by side. Addresses are left as
     they are. Close it (at once, nothing to await) when they are there or not wanted any more."""
 
     def __init__(self, uploads: Uploads, pictures: Sequence[str | Path]) -> None:
         self._uploads = uploads
         self._pictures = pictures
-        self._ready: list[Parcel | str] = []
-        self._held: list[Parcel] = []
+        self._ready: list[CachedUpload | str] = []
+        self._held: list[CachedUpload] = []
 
-    async def prepare(self) -> tuple[Changes | None, ...]:
+    async def prepare(self) -> tuple[Preprocessing | None, ...]:
         """What was done to each; None for an address.
 
         Raises `InvalidEdit` with the name that the file has in this edit.
         """
-        self._ready = await _side_by_side(self._take(picture) for picture in self._pictures)
+        self._ready = await _all_of(self._acquire(picture) for picture in self._pictures)
         return tuple(None if isinstance(one, str) else one.changes for one in self._ready)
 
-    async def upload(self, hear: Hear) -> tuple[str, ...]:
+    async def upload(self, on_retry: OnRetry) -> tuple[str, ...]:
         """The addresses of all, once they are `prepare`d. Raises `WaveSpeedError`s."""
 
-        async def url(ready: Parcel | str) -> str:
-            return ready if isinstance(ready, str) else await self._uploads.url(ready, hear)
+        async def url(ready: CachedUpload | str) -> str:
+            return ready if isinstance(ready, str) else await self._uploads.url(ready, on_retry)
 
-        return tuple(await _side_by_side(url(ready) for ready in self._ready))
+        return tuple(await _all_of(url(ready) for ready in self._ready))
 
     def close(self) -> None:
         """Idempotent. Lets go of the pictures' bytes, some 67 MB at the most."""
@@ -133,14 +133,14 @@ class Batch:
             if not isinstance(parcel, str):
                 self._uploads.forget(parcel)
 
-    async def _take(self, picture: str | Path) -> Parcel | str:
+    async def _acquire(self, picture: str | Path) -> CachedUpload | str:
         if isinstance(picture, str) and is_url(picture):
             return picture
         path = Path(picture)
         with images.naming(path.name) as name:
             # Not its content: of many edits at once that would be all the memory there is.
             digest = await asyncio.to_thread(images.sha256, path)
-        parcel = self._uploads.hold(digest, path, name)
+        parcel = self._uploads.acquire(digest, path, name)
         self._held.append(parcel)
         if parcel.changes is None:
             with images.naming(name):
@@ -148,14 +148,14 @@ class Batch:
         return parcel
 
 
-class Parcel:
+class CachedUpload:
     """One file's bytes, for every edit that sends them: each step is a task that they share."""
 
     def __init__(self, digest: bytes) -> None:
         self.digest = digest
         self.holders = 0
-        self.listeners: list[Hear] = []
-        self.changes: Changes | None = None
+        self.listeners: list[OnRetry] = []
+        self.changes: Preprocessing | None = None
         self.address: str | None = None
         self.sending: asyncio.Task[str] | None = None
         self._preparing: asyncio.Task[Image] | None = None
@@ -168,16 +168,16 @@ class Parcel:
         assert self._preparing is not None, "asked for before it was prepared, or after it was sent"
         return await _result(self._preparing)
 
-    def hear(self, seconds: float, error: WaveSpeedError) -> None:
+    def on_retry(self, seconds: float, error: WaveSpeedError) -> None:
         for listener in tuple(self.listeners):
             listener(seconds, error)
 
-    def arrived(self, url: str, at: float) -> None:
+    def complete(self, url: str, at: float) -> None:
         self.address, self._arrived_at = url, at
         self._preparing = self.sending = None  # The picture itself is not needed any more.
 
     def is_stale(self, now: float) -> bool:
-        return self.address is not None and now - self._arrived_at >= KEPT_SECONDS
+        return self.address is not None and now - self._arrived_at >= LIFETIME
 
     def cancel(self) -> None:
         for task in (self._preparing, self.sending):
@@ -202,7 +202,7 @@ async def _result(task: asyncio.Task[T]) -> T:
     return task.result()
 
 
-async def _side_by_side(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+async def _all_of(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
     """All results in order; at the first error the rest is cancelled."""
     tasks = [asyncio.ensure_future(one) for one in work]
     try:

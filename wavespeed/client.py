@@ -17,20 +17,20 @@ from functools import partial
 from types import TracebackType
 from typing import Self, TypeVar
 
-from ._api import PAGE_SIZE, Calls
+from ._api import PAGE_SIZE, Api
 from ._durations import Durations, life
 from ._policies import Pace
-from ._pool import Connections
-from ._responses import failure
-from ._transport import Bearer, Transport
-from ._uploads import UNREADABLE, Batch, Clock, Hear, Prepare, Uploads
+from ._pool import ConnectionPool
+from ._responses import task_error
+from ._transport import BearerAuth, Transport
+from ._uploads import UNREADABLE, Clock, EditImages, OnRetry, Prepare, Uploads
 from .errors import (
+    ApiError,
     EditFailed,
-    EditOverdue,
-    MissingFile,
-    NoOutputs,
-    Refused,
-    UnknownTask,
+    EditTimeout,
+    FileUnavailable,
+    MissingOutputs,
+    PredictionNotFound,
     WaveSpeedError,
 )
 from .types import (
@@ -57,7 +57,7 @@ MAX_PAGES = 10
 """Of the list of predictions: a thousand are more than any recovery looks through."""
 
 T = TypeVar("T")
-Tell = Callable[[Event], None]
+Emit = Callable[[Event], None]
 
 
 class AsyncClient:
@@ -67,8 +67,8 @@ class AsyncClient:
     A file that was uploaded within the hour is not uploaded again. How long tasks take is learned
     in `_durations`, which clients of one service may share. `now` is a clock, in seconds.
     Pictures are made ready in threads, unless `prepare` does it elsewhere.
-    Every method raises `WaveSpeedError`s only; a key that can't be one is a `BadKey` at once.
-    The key goes to `base_url` alone, never to the hosts that keep the files.
+    Every method raises `WaveSpeedError`s only; a key that can't be one is a `InvalidApiKey` at
+    once. The key goes to `base_url` alone, never to the hosts that keep the files.
     """
 
     def __init__(
@@ -77,20 +77,20 @@ class AsyncClient:
         *,
         base_url: str = BASE_URL,
         pace: Pace | None = None,
-        http: Connections | None = None,
+        http: ConnectionPool | None = None,
         durations: Durations | None = None,
         now: Clock = time.monotonic,
         prepare: Prepare | None = None,
     ) -> None:
-        key = Bearer(api_key)
+        key = BearerAuth(api_key)
         del api_key  # Tools that print a traceback with its variables must not find it.
         key.check()
         self._pace = pace or Pace()
         self._transport = Transport(key, base_url=base_url, pace=self._pace, http=http)
-        self._calls = Calls(self._transport, self._pace)
+        self._calls = Api(self._transport, self._pace)
         self._durations = durations or Durations()
         self._now = now
-        self._uploads = Uploads(self._send, now, prepare)
+        self._uploads = Uploads(self._upload, now, prepare)
 
     async def __aenter__(self) -> Self:
         return self
@@ -124,54 +124,59 @@ class AsyncClient:
         is asked for. Closing the generator stops the watching, never the edit at the service.
         """
         clock = self._clock()
-        with closing(self._uploads.batch(edit.images)) as batch:
+        with closing(self._uploads.of_edit(edit.images)) as batch:
             yield Preparing(clock())
             changes = await batch.prepare()
             yield Uploading(clock(), changes)
             urls: tuple[str, ...] = ()
-            async with aclosing(_told(partial(_upload_all, batch, clock))) as events:
+            async with aclosing(_stream(partial(_upload_all, batch, clock))) as events:
                 async for event in events:
                     urls = event.urls if isinstance(event, Uploaded) else urls
                     yield event
         # From here on nobody needs the pictures, up to 67 MB, during the minutes of waiting.
         try:
-            async with aclosing(self._submit_and_follow(edit, urls, clock)) as events:
+            async with aclosing(self._submit_and_poll(edit, urls, clock)) as events:
                 async for event in events:
                     yield event
-        except (EditFailed, Refused) as error:
-            if error.code == UNREADABLE:
+        except (EditFailed, ApiError) as error:
+            if error.service_code == UNREADABLE:
                 batch.forget()
             raise
 
-    async def _submit_and_follow(
+    async def _submit_and_poll(
         self, edit: Edit, urls: Iterable[str], clock: Clock
     ) -> AsyncGenerator[Event]:
-        prediction, sent, born = None, 0.0, 0.0
-        async with aclosing(self._submission(edit, urls, clock)) as events:
+        prediction, sent, submitted_at = None, 0.0, 0.0
+        async with aclosing(self._submit_with_retries(edit, urls, clock)) as events:
             async for event in events:
                 if isinstance(event, Submitting):
-                    sent = event.at
+                    sent = event.elapsed
                 elif isinstance(event, Submitted):
-                    prediction, born = event.prediction, sent if edit.sync_mode else event.at
+                    prediction, submitted_at = (
+                        event.prediction,
+                        sent if edit.sync_mode else event.elapsed,
+                    )
                 yield event
         assert prediction is not None, "a submission ends with Submitted or an error"
-        async with aclosing(self._follow(prediction, clock, born, born)) as events:
+        async with aclosing(
+            self._poll_and_download(prediction, clock, submitted_at, submitted_at)
+        ) as events:
             async for event in events:
                 yield event
 
     async def watch(self, prediction_id: str, *, age: float | None = None) -> AsyncGenerator[Event]:
         """`edit` from the middle: from an id to the result. Costs nothing.
 
-        `age` is how many seconds ago the service took it, if that is known: one that is very new
+        `age_of` is how many seconds ago the service took it, if that is known: one that is very new
         may not be known everywhere yet.
         """
-        known, clock = Prediction.named(prediction_id), self._clock()
+        known, clock = Prediction.from_id(prediction_id), self._clock()
         accepted = None if age is None else clock() - age
-        async with aclosing(self._follow(known, clock, None, accepted)) as events:
+        async with aclosing(self._poll_and_download(known, clock, None, accepted)) as events:
             async for event in events:
                 yield event
 
-    async def _submission(
+    async def _submit_with_retries(
         self, edit: Edit, urls: Iterable[str], clock: Clock
     ) -> AsyncGenerator[Event]:
         body = {
@@ -189,24 +194,30 @@ class AsyncClient:
             try:
                 prediction = await self._calls.submit(edit.model, body)
             except WaveSpeedError as error:
-                seconds = self._pause(error, attempt, clock() - began)
+                seconds = self._retry_delay(error, attempt, clock() - began)
                 yield Waiting(clock(), seconds, error)
                 await asyncio.sleep(seconds)
             else:
                 yield Submitted(clock(), prediction)
                 return
 
-    async def _follow(
-        self, prediction: Prediction, clock: Clock, born: float | None, accepted: float | None
+    async def _poll_and_download(
+        self,
+        prediction: Prediction,
+        clock: Clock,
+        submitted_at: float | None,
+        accepted: float | None,
     ) -> AsyncGenerator[Event]:
-        """From a task, `born` and `accepted` then by the clock, to its pictures. Where `born` is
-        None nobody knows well enough when to learn from it."""
+        """From a task, `submitted_at` and `accepted_prediction` then by the clock, to its pictures.
+        Where `submitted_at` is None nobody knows well enough when to learn from it."""
         try:
-            async with aclosing(self._wait(prediction, clock, born, accepted)) as events:
+            async with aclosing(
+                self._poll_until_done(prediction, clock, submitted_at, accepted)
+            ) as events:
                 async for event in events:
                     prediction = event.prediction if isinstance(event, Completed) else prediction
                     yield event
-            async with aclosing(_told(partial(self._download_all, prediction, clock))) as events:
+            async with aclosing(_stream(partial(self._download_all, prediction, clock))) as events:
                 async for event in events:
                     prediction = event.prediction if isinstance(event, Completed) else prediction
                     yield event
@@ -218,17 +229,21 @@ class AsyncClient:
                 error.spent = "yes"
             raise
 
-    async def _wait(
-        self, prediction: Prediction, clock: Clock, born: float | None, accepted: float | None
+    async def _poll_until_done(
+        self,
+        prediction: Prediction,
+        clock: Clock,
+        submitted_at: float | None,
+        accepted: float | None,
     ) -> AsyncGenerator[Event]:
         """Asks until the task has ended, and learns from one whose birth is known."""
-        began, attempt, birth = clock(), 0, born
-        end, seen = began + self._pace.deadline, began if prediction.is_terminal else born
-        due = began if born is None else born + self._next_look(0.0)
+        began, attempt, created = clock(), 0, submitted_at
+        end, seen = began + self._pace.deadline, began if prediction.is_terminal else submitted_at
+        due = began if submitted_at is None else submitted_at + self._next_delay(0.0)
         last_error: WaveSpeedError | None = None
         while not _is_settled(prediction):
             if clock() >= end:
-                raise EditOverdue(
+                raise EditTimeout(
                     f"No result within {self._pace.deadline:.0f} s. The edit may still finish.",
                     prediction_id=prediction.id,
                     last_error=last_error,
@@ -243,65 +258,69 @@ class AsyncClient:
                 attempt = attempt + 1 if type(error) is type(last_error) else 1
                 last_error = error
                 since = math.inf if accepted is None else clock() - accepted
-                pause = self._pause(error, attempt, 0, waited=since, paid=True)
+                pause = self._retry_delay(error, attempt, 0, waited=since, already_billed=True)
                 pause = max(self._pace.shortest, pause)
                 event = Waiting(clock(), pause, error)
             else:
                 if prediction.is_terminal:
                     break
-                birth = clock() - self._age(prediction) if birth is None else birth
-                attempt, seen, pause = 0, asked, self._next_look(clock() - birth)
+                created = clock() - self._age(prediction) if created is None else created
+                attempt, seen, pause = 0, asked, self._next_delay(clock() - created)
                 last_error, event = None, Polled(clock(), prediction)
             # The deadline brings the last look forward, but not too close to this one.
             due = min(clock() + pause, max(end, clock() + self._pace.shortest))
             yield event
-        if error_of_task := failure(prediction):
+        if error_of_task := task_error(prediction):
             raise error_of_task
-        if born is not None and seen is not None:
+        if submitted_at is not None and seen is not None:
             said, tolerance = prediction.execution_time, self._pace.shortest
-            self._durations.add(life(seen - born, clock() - born, said, tolerance=tolerance))
+            self._durations.add(
+                life(seen - submitted_at, clock() - submitted_at, said, tolerance=tolerance)
+            )
         yield Completed(clock(), prediction)
 
     async def _poll_once(self, prediction_id: str) -> Prediction:
-        """The task as it stands now. Raises `NoOutputs` for one that is done and has no picture,
-        which may be a moment too early."""
+        """The task as it stands now. Raises `MissingOutputs` for one that is done and has no
+        picture, which may be a moment too early."""
         try:
             prediction = await self._calls.result(prediction_id)
-        except UnknownTask as error:
+        except PredictionNotFound as error:
             error.spent = "unknown"  # Deleted, expired, or never there.
             raise
         if not prediction.is_terminal or _is_settled(prediction):
             return prediction
-        raise NoOutputs(prediction_id=prediction_id)
+        raise MissingOutputs(prediction_id=prediction_id)
 
-    async def _download_all(self, prediction: Prediction, clock: Clock, tell: Tell) -> None:
+    async def _download_all(self, prediction: Prediction, clock: Clock, emit: Emit) -> None:
         for index in range(len(prediction.outputs)):
             try:
                 content = await self._download_paid(
-                    prediction.outputs[index], _waiting(clock, tell)
+                    prediction.outputs[index], _on_retry(clock, emit)
                 )
-            except MissingFile:
+            except FileUnavailable:
                 fresh = await self._renew_urls(prediction, index)
                 if fresh is None:
                     raise
                 prediction = fresh
-                tell(Completed(clock(), prediction))
+                emit(Completed(clock(), prediction))
                 content = await self._download_paid(
-                    prediction.outputs[index], _waiting(clock, tell)
+                    prediction.outputs[index], _on_retry(clock, emit)
                 )
-            tell(Downloaded(clock(), index, content))
+            emit(Downloaded(clock(), index, content))
 
-    async def _download_paid(self, output: Output, hear: Hear) -> bytes:
+    async def _download_paid(self, output: Output, on_retry: OnRetry) -> bytes:
         """A picture that is paid for, as long as it takes."""
         if output.content is not None:
             return output.content
-        return await self._insist(partial(self._calls.download, output.url or ""), hear, paid=True)
+        return await self._with_retries(
+            partial(self._calls.download, output.url or ""), on_retry, already_billed=True
+        )
 
     async def _renew_urls(self, prediction: Prediction, index: int) -> Prediction | None:
         """The task asked for once more, which renews the addresses of its pictures; None where it
         has no other one for this picture."""
         try:
-            fresh = await self._insist(partial(self._calls.result, prediction.id))
+            fresh = await self._with_retries(partial(self._calls.result, prediction.id))
         except WaveSpeedError:
             return None  # What is wrong with the picture says more.
         known = fresh.outputs[index : index + 1]
@@ -311,14 +330,14 @@ class AsyncClient:
 
     async def upload(self, image: Image) -> str:
         """The address under which the service reads the picture (for 7 days)."""
-        return await self._send(image)
+        return await self._upload(image)
 
     async def submit(self, edit: Edit, urls: Iterable[str]) -> Prediction:
         """Costs money. Sent at most once, unless the first try certainly created nothing.
 
         Raises `AmbiguousSubmit` where that is not known.
         """
-        async with aclosing(self._submission(edit, urls, self._clock())) as events:
+        async with aclosing(self._submit_with_retries(edit, urls, self._clock())) as events:
             async for event in events:
                 if isinstance(event, Submitted):
                     return event.prediction
@@ -326,24 +345,24 @@ class AsyncClient:
 
     async def result(self, prediction_id: str) -> Prediction:
         """The task as it stands now."""
-        known = Prediction.named(prediction_id)
-        return await self._insist(lambda: self._calls.result(known.id))
+        known = Prediction.from_id(prediction_id)
+        return await self._with_retries(lambda: self._calls.result(known.id))
 
     async def download(self, output: Output) -> bytes:
         """The picture's bytes, untouched; the key is not sent to its host."""
         if output.content is not None:
             return output.content
-        return await self._insist(lambda: self._calls.download(output.url or ""))
+        return await self._with_retries(lambda: self._calls.download(output.url or ""))
 
     async def balance(self) -> float:
         """What the account holds, in USD."""
-        return await self._insist(self._calls.balance)
+        return await self._with_retries(self._calls.balance)
 
     async def price(self, model: str = MODEL) -> float:
         """What one edit by the model costs this account, in USD. Asking is free."""
-        return await self._insist(partial(self._calls.price, model))
+        return await self._with_retries(partial(self._calls.price, model))
 
-    async def recent(
+    async def list_predictions(
         self,
         *,
         created_after: datetime,
@@ -354,8 +373,8 @@ class AsyncClient:
         service's order: how a submission whose answer was lost is found again."""
         found: list[Prediction] = []
         for page in range(1, MAX_PAGES + 1):
-            items = await self._insist(
-                partial(self._calls.recent, model, created_after, created_before, page)
+            items = await self._with_retries(
+                partial(self._calls.list_predictions, model, created_after, created_before, page)
             )
             found += items
             if len(items) < PAGE_SIZE:
@@ -365,16 +384,16 @@ class AsyncClient:
     async def delete(self, prediction_ids: Iterable[str]) -> int:
         """Deletes tasks and their pictures at the service for good; how many there were."""
         identifiers = list(prediction_ids)
-        return await self._insist(lambda: self._calls.delete(identifiers))
+        return await self._with_retries(lambda: self._calls.delete(identifiers))
 
     # --- Trying again -----------------------------------------------------------------------
 
-    async def _insist(
+    async def _with_retries(
         self,
         once: Callable[[], Awaitable[T]],
-        hear: Hear | None = None,
+        on_retry: OnRetry | None = None,
         *,
-        paid: bool = False,
+        already_billed: bool = False,
     ) -> T:
         clock, attempt = self._clock(), 0
         missing: float | None = None
@@ -383,41 +402,45 @@ class AsyncClient:
             try:
                 return await once()
             except WaveSpeedError as error:
-                if missing is None and isinstance(error, MissingFile):
+                if missing is None and isinstance(error, FileUnavailable):
                     missing = clock()
                 waited = 0.0 if missing is None else clock() - missing
-                if isinstance(error, UnknownTask):
+                if isinstance(error, PredictionNotFound):
                     waited = math.inf  # Nobody says that it was accepted just now.
-                seconds = self._pause(error, attempt, clock(), waited=waited, paid=paid)
-                if hear:
-                    hear(seconds, error)
+                seconds = self._retry_delay(
+                    error, attempt, clock(), waited=waited, already_billed=already_billed
+                )
+                if on_retry:
+                    on_retry(seconds, error)
                 await asyncio.sleep(seconds)
 
-    def _next_look(self, age: float) -> float:
+    def _next_delay(self, age: float) -> float:
         """Seconds until a task of this age is asked for again."""
-        return self._pace.next_look(age, self._durations.looks(self._pace))
+        return self._pace.next_delay(age, self._durations.looks(self._pace))
 
-    async def _send(self, image: Image, hear: Hear | None = None) -> str:
-        return await self._insist(lambda: self._calls.upload(image), hear)
+    async def _upload(self, image: Image, on_retry: OnRetry | None = None) -> str:
+        return await self._with_retries(lambda: self._calls.upload(image), on_retry)
 
     def _clock(self) -> Clock:
         """Seconds since now."""
         began = self._now()
         return lambda: self._now() - began
 
-    def _pause(
+    def _retry_delay(
         self,
         error: WaveSpeedError,
         attempt: int,
         since: float,
         *,
         waited: float = 0.0,
-        paid: bool = False,
+        already_billed: bool = False,
     ) -> float:
         """Seconds until the next try, `since` seconds after the first; raises `error` where there
         is none. `waited` is as in `Pace.again`."""
         luck = random.random()
-        seconds = self._pace.again(error, attempt, waited=waited, paid=paid, luck=luck)
+        seconds = self._pace.retry_delay(
+            error, attempt, waited=waited, already_billed=already_billed, luck=luck
+        )
         if seconds is None or since + seconds > self._pace.deadline:
             raise error
         return seconds
@@ -430,22 +453,22 @@ class AsyncClient:
         return max(0.0, (now - prediction.created_at).total_seconds())
 
 
-async def _upload_all(batch: Batch, clock: Clock, tell: Tell) -> None:
-    urls = await batch.upload(_waiting(clock, tell))
-    tell(Uploaded(clock(), urls))
+async def _upload_all(batch: EditImages, clock: Clock, emit: Emit) -> None:
+    urls = await batch.upload(_on_retry(clock, emit))
+    emit(Uploaded(clock(), urls))
 
 
 def _is_settled(prediction: Prediction) -> bool:
     """Whether it has ended; one that is done and names no picture may still do that."""
-    return prediction.is_terminal and not isinstance(failure(prediction), NoOutputs)
+    return prediction.is_terminal and not isinstance(task_error(prediction), MissingOutputs)
 
 
-def _waiting(clock: Clock, tell: Tell) -> Hear:
+def _on_retry(clock: Clock, emit: Emit) -> OnRetry:
     """Pauses as events."""
-    return lambda seconds, error: tell(Waiting(clock(), seconds, error))
+    return lambda seconds, error: emit(Waiting(clock(), seconds, error))
 
 
-async def _told(work: Callable[[Tell], Awaitable[None]]) -> AsyncGenerator[Event]:
+async def _stream(work: Callable[[Emit], Awaitable[None]]) -> AsyncGenerator[Event]:
     """What `work` tells, as it happens, then its error if it has one; closing this cancels it."""
     heard: asyncio.Queue[Event | None] = asyncio.Queue()
     task = asyncio.ensure_future(work(heard.put_nowait))

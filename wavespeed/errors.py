@@ -1,26 +1,26 @@
 """What can go wrong, as one tree, and the one function that makes a type of an answer.
 
-    WaveSpeedError                  str() is a sentence for the user
-    ├── InvalidEdit (ValueError)    nothing was sent; it can never work as it is
-    ├── InvalidEnvironment          a proxy or certificate that the environment names won't do
-    ├── Unreachable                 no answer; .sent: did the bytes leave?
-    ├── AmbiguousSubmit             the edit may exist and be billed; never repeated by us
-    ├── Refused                     the service said no; .status, .code, .retry_after
-    │   ├── BadKey                  the key is missing or wrong
-    │   │   └── InactiveKey         the key waits for the account's first top-up
-    │   ├── NoCredit                the account is empty
-    │   ├── NotAllowed              the account may not do this
-    │   ├── ModelNotFound           the service does not offer the model (any more); .model
-    │   ├── RateLimited             too many at once; nothing was created
-    │   ├── Moderated               the prompt or a picture was refused
-    │   ├── UnknownTask             404 of a task: not known yet, or not any more
-    │   ├── MissingFile             403 or 404 of a file host: not there yet, or not any more
-    │   └── ServiceDown             trouble at the service
-    ├── NotUnderstood               an answer, but not the contract; .field names what is off
-    │   ├── NoOutputs               the task is done, and no picture is named
-    │   └── PrivateAddress          a file's address leads into a private network; never fetched
-    ├── EditFailed                  the task ended without a picture; .code, the service's own words
-    └── EditOverdue (TimeoutError)  we stopped waiting; it may still finish; .last_error
+    WaveSpeedError                    str() is a sentence for the user; .code is stable
+    ├── InvalidEdit (ValueError)      nothing was sent; it can never work as it is
+    ├── InvalidEnvironment            a proxy or certificate that the environment names won't do
+    ├── ConnectionFailed              no answer; .sent: did the bytes leave?
+    ├── AmbiguousSubmit               the edit may exist and be billed; never repeated by us
+    ├── ApiError                      the service said no; .status, .service_code, .retry_after
+    │   ├── InvalidApiKey             the key is missing or wrong
+    │   │   └── InactiveApiKey        the key waits for the account's first top-up
+    │   ├── InsufficientCredit        the account is empty
+    │   ├── PermissionDenied          the account may not do this
+    │   ├── ModelNotFound             the service does not offer the model (any more); .model
+    │   ├── RateLimited               too many at once; nothing was created
+    │   ├── ContentModerated          the prompt or a picture was refused
+    │   ├── PredictionNotFound        404 of a task: not known yet, or not any more
+    │   ├── FileUnavailable           a file host has not got it yet, or not any more
+    │   └── ServerError               trouble at the service
+    ├── InvalidResponse               an answer, but not the contract; .field names what is off
+    │   ├── MissingOutputs            the task is done, and no picture is named
+    │   └── PrivateAddress            a file's address leads into a private network; never fetched
+    ├── EditFailed                    the task ended without a picture; .service_code, its words
+    └── EditTimeout (TimeoutError)    we stopped waiting; it may still finish; .last_error
 
 Every one knows `.spent` ("no", "yes" or "unknown": was money spent on this edit?) and
 `.prediction_id`, where there is one. No message holds a key, a path or a URL.
@@ -29,7 +29,7 @@ Every one knows `.spent` ("no", "yes" or "unknown": was money spent on this edit
 from __future__ import annotations
 
 import re
-from typing import Literal
+from typing import ClassVar, Literal
 
 Spent = Literal["no", "yes", "unknown"]
 
@@ -40,7 +40,13 @@ NO_CREDIT = 1407
 
 
 class WaveSpeedError(Exception):
-    """The root: catch this and nothing that the client does escapes."""
+    """The root: catch this and nothing that the client does escapes.
+
+    `code` is what a class is called in what is stored and logged: it stays when the class is
+    renamed.
+    """
+
+    code: ClassVar[str] = "error"
 
     def __init__(
         self, message: str, *, spent: Spent = "no", prediction_id: str | None = None
@@ -53,6 +59,8 @@ class WaveSpeedError(Exception):
 class InvalidEdit(WaveSpeedError, ValueError):
     """The prompt or a picture can't be sent. `field` is "prompt", "images" or "options"."""
 
+    code = "invalid_edit"
+
     def __init__(self, message: str, *, field: str = "images") -> None:
         super().__init__(message)
         self.field = field
@@ -61,9 +69,14 @@ class InvalidEdit(WaveSpeedError, ValueError):
 class InvalidEnvironment(WaveSpeedError):
     """A variable of the environment that the network needs makes no sense; named, not repeated."""
 
+    code = "invalid_environment"
 
-class Unreachable(WaveSpeedError):
-    """No answer: the network, DNS, TLS, or silence. `sent` is False if surely nothing left."""
+
+class ConnectionFailed(WaveSpeedError):
+    """No answer: the network, DNS, TLS, or silence. `sent_image` is False if surely nothing
+    left."""
+
+    code = "connection_failed"
 
     def __init__(self, message: str, *, sent: bool) -> None:
         super().__init__(message)
@@ -72,80 +85,110 @@ class Unreachable(WaveSpeedError):
 
 class AmbiguousSubmit(WaveSpeedError):
     """A submission without an intelligible answer. The API has no idempotency key, so sending it
-    again could pay twice; `AsyncClient.recent` can tell whether it exists."""
+    again could pay twice; `AsyncClient.list_predictions` can tell whether it exists."""
+
+    code = "ambiguous_submit"
 
     def __init__(self, message: str) -> None:
         super().__init__(message, spent="unknown")
 
 
-class Refused(WaveSpeedError):
+class ApiError(WaveSpeedError):
     """The service understood and said no.
 
-    `status` is the HTTP status, `code` the number in the body (equal to `status` where it says
-    none), `retry_after` the seconds it asks to wait.
+    `status` is the HTTP status, `service_code` the number in the body (equal to `status` where it
+    says none), `retry_after` the seconds it asks to wait.
     """
+
+    code = "api_error"
 
     def __init__(
         self,
         message: str,
         *,
         status: int,
-        code: int | None = None,
+        service_code: int | None = None,
         retry_after: float | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
-        self.code = status if code is None else code
+        self.service_code = status if service_code is None else service_code
         self.retry_after = retry_after
 
 
-class BadKey(Refused):
+class InvalidApiKey(ApiError):
     """401, or a key that can't be one."""
 
+    code = "invalid_api_key"
 
-class InactiveKey(BadKey):
+
+class InactiveApiKey(InvalidApiKey):
     """401 whose text speaks of activation: a key made before the account's first top-up."""
 
+    code = "inactive_api_key"
 
-class NoCredit(Refused):
+
+class InsufficientCredit(ApiError):
     """402, code 1407, or a 4xx whose text speaks of credit or balance."""
 
+    code = "insufficient_credit"
 
-class NotAllowed(Refused):
+
+class PermissionDenied(ApiError):
     """403."""
 
+    code = "permission_denied"
 
-class ModelNotFound(Refused):
+
+class ModelNotFound(ApiError):
     """404 or 410 of a submission, or a 4xx whose text says that there is no such model: it was
     switched off, or never existed. Nothing was created. `model` is the one that was asked."""
 
-    def __init__(self, model: str, *, status: int, code: int | None = None) -> None:
-        super().__init__(f"WaveSpeed no longer offers the model {model}.", status=status, code=code)
+    code = "model_not_found"
+
+    def __init__(self, model: str, *, status: int, service_code: int | None = None) -> None:
+        super().__init__(
+            f"WaveSpeed no longer offers the model {model}.",
+            status=status,
+            service_code=service_code,
+        )
         self.model = model
 
 
-class RateLimited(Refused):
+class RateLimited(ApiError):
     """429: a rate or a quota. It created nothing, so it may be sent again."""
 
+    code = "rate_limited"
 
-class Moderated(Refused):
+
+class ContentModerated(ApiError):
     """Code 1200, at once (HTTP 400) or as the end of a task. Repeating does not help."""
 
+    code = "content_moderated"
 
-class UnknownTask(Refused):
+
+class PredictionNotFound(ApiError):
     """404 of a task: deleted, expired, or so new that not every server knows it."""
 
+    code = "prediction_not_found"
 
-class MissingFile(Refused):
+
+class FileUnavailable(ApiError):
     """403 or 404 of a file host: a file that is not there yet, or not any more."""
 
+    code = "file_unavailable"
 
-class ServiceDown(Refused):
+
+class ServerError(ApiError):
     """500, 502, 503, 504 or 5000, 5003: a submission may have been taken all the same."""
 
+    code = "server_error"
 
-class NotUnderstood(WaveSpeedError):
+
+class InvalidResponse(WaveSpeedError):
     """An answer that breaks the contract; `field` says where ("body", "id", "outputs", …)."""
+
+    code = "invalid_response"
 
     def __init__(self, field: str, message: str = "", *, prediction_id: str | None = None) -> None:
         super().__init__(
@@ -155,16 +198,20 @@ class NotUnderstood(WaveSpeedError):
         self.field = field
 
 
-class NoOutputs(NotUnderstood):
+class MissingOutputs(InvalidResponse):
     """The task is completed, and its answer names no picture."""
+
+    code = "missing_outputs"
 
     def __init__(self, *, prediction_id: str) -> None:
         message = "WaveSpeed says that the edit is done, but its answer holds no picture."
         super().__init__("outputs", message, prediction_id=prediction_id)
 
 
-class PrivateAddress(NotUnderstood):
+class PrivateAddress(InvalidResponse):
     """A file's address, or all that its name resolves to, belongs to a private network."""
+
+    code = "private_address"
 
     def __init__(self, message: str) -> None:
         super().__init__("url", message)
@@ -174,19 +221,23 @@ class EditFailed(WaveSpeedError):
     """The task ended without a picture; `str()` quotes the service.
 
     WaveSpeed refunds failed runs within 3 hours (documented), which nobody has seen yet when this
-    is raised: so `spent` is "unknown".
+    is raised: so `spent_usd` is "unknown".
     """
 
-    def __init__(self, message: str, *, code: int | None, prediction_id: str) -> None:
+    code = "edit_failed"
+
+    def __init__(self, message: str, *, service_code: int | None, prediction_id: str) -> None:
         super().__init__(message, spent="unknown", prediction_id=prediction_id)
-        self.code = code
+        self.service_code = service_code
 
 
-class EditOverdue(WaveSpeedError, TimeoutError):
+class EditTimeout(WaveSpeedError, TimeoutError):
     """The deadline passed. The task goes on at the service: ask later by `prediction_id`.
 
     `last_error` is what the last look met, None where it found the task unfinished.
     """
+
+    code = "edit_timeout"
 
     def __init__(
         self, message: str, *, prediction_id: str, last_error: WaveSpeedError | None = None
@@ -197,14 +248,14 @@ class EditOverdue(WaveSpeedError, TimeoutError):
         self.last_error = last_error
 
 
-def refusal(
+def error_from_response(
     status: int,
     *,
     code: int | None = None,
     text: str = "",
     retry_after: float | None = None,
     keyed: bool = True,
-) -> Refused:
+) -> ApiError:
     """The one place where a status and a body's code become a type.
 
     `text` is the service's own words (may be empty); `keyed` is False for hosts that never get
@@ -213,39 +264,44 @@ def refusal(
     if code in (None, 0, 200):
         code = status
     kind, sentence = _kind(status, code, text, keyed)
-    return kind(quoting(sentence, text), status=status, code=code, retry_after=retry_after)
+    return kind(
+        with_service_words(sentence, text),
+        status=status,
+        service_code=code,
+        retry_after=retry_after,
+    )
 
 
-def quoting(sentence: str, text: str) -> str:
+def with_service_words(sentence: str, text: str) -> str:
     """The sentence, with the service's own words where it said any."""
     return f"{sentence} WaveSpeed says: {_short(text)}" if text else sentence
 
 
-def _kind(status: int, code: int | None, text: str, keyed: bool) -> tuple[type[Refused], str]:
+def _kind(status: int, code: int | None, text: str, keyed: bool) -> tuple[type[ApiError], str]:
     numbers = {status, code}
     if status >= 500:  # Whatever the body says: a submission may have been taken all the same.
         numbers = {5000}
     elif keyed and 401 in numbers and _speaks_of_activation(text):
-        return InactiveKey, "The API key is not active yet."  # Though it may speak of a top-up.
+        return InactiveApiKey, "The API key is not active yet."  # Though it may speak of a top-up.
     elif keyed and _speaks_of_credit(text):
         numbers.add(NO_CREDIT)
     for meant, kind, sentence in _KINDS if keyed else _KINDS[:3]:
         if numbers & meant:
             return kind, sentence
     who = "WaveSpeed" if keyed else "The file host"
-    return Refused, f"{who} refused the request."
+    return ApiError, f"{who} refused the request."
 
 
 # In this order: the first that fits. Only the first three can come from a host without the key.
-_KINDS: tuple[tuple[set[int], type[Refused], str], ...] = (
-    ({MODERATED}, Moderated, "The prompt or a picture was refused by content moderation."),
+_KINDS: tuple[tuple[set[int], type[ApiError], str], ...] = (
+    ({MODERATED}, ContentModerated, "The prompt or a picture was refused by content moderation."),
     ({429}, RateLimited, "WaveSpeed asks to slow down."),
-    ({500, 502, 503, 504, 5000, 5003}, ServiceDown, "WaveSpeed has trouble at the moment."),
-    ({402, NO_CREDIT}, NoCredit, "The WaveSpeed account is out of credit."),
-    ({401}, BadKey, "WaveSpeed does not accept the API key."),
-    ({403}, NotAllowed, "This WaveSpeed account may not do this."),
-    ({404}, Refused, "WaveSpeed does not know this edit (any more)."),
-    ({413}, Refused, "The picture is too large for WaveSpeed."),
+    ({500, 502, 503, 504, 5000, 5003}, ServerError, "WaveSpeed has trouble at the moment."),
+    ({402, NO_CREDIT}, InsufficientCredit, "The WaveSpeed account is out of credit."),
+    ({401}, InvalidApiKey, "WaveSpeed does not accept the API key."),
+    ({403}, PermissionDenied, "This WaveSpeed account may not do this."),
+    ({404}, ApiError, "WaveSpeed does not know this edit (any more)."),
+    ({413}, ApiError, "The picture is too large for WaveSpeed."),
 )
 
 

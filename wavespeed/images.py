@@ -77,7 +77,8 @@ def prepare(path: Path, name: str | None = None) -> types.Image:
     """The picture in a file, ready to send, and what was done to it.
 
     Blocking, a third of a second for a photo of 12 megapixels: call it in a thread. `name` is what
-    people call the file, if `path` is a temporary one. `changes.size_before` is the upright size.
+    people call the file, if `path` is a temporary one. `preprocessing.size_before` is the upright
+    size.
 
     Raises `InvalidEdit` and nothing else, whatever the file is or holds.
     """
@@ -87,7 +88,7 @@ def prepare(path: Path, name: str | None = None) -> types.Image:
 
 @contextmanager
 def naming(name: str) -> Iterator[str]:
-    """Around `read` and `convert`, yields the name to show: whatever they raise becomes an
+    """Around `check_prompt` and `convert`, yields the name to show: whatever they raise becomes an
     `InvalidEdit` that says it."""
     shown = _shown(name)
     try:
@@ -108,7 +109,7 @@ def read(path: Path) -> bytes:
 
 
 def sha256(path: Path) -> bytes:
-    """Of a file's bytes, which are never all in memory. As `read`."""
+    """Of a file's bytes, which are never all in memory. As `check_prompt`."""
     with _opened(path) as file:
         _check_file_size(os.fstat(file.fileno()).st_size)
         return hashlib.file_digest(file, "sha256").digest()
@@ -190,7 +191,7 @@ def _converted(content: bytes, name: str, *, repaired: bool) -> types.Image:
     size_before = size_sent = size[::-1] if orientation >= 5 else size
     if small is not None:
         format, content, size_sent = *_encoded(small), small.size
-    changes = types.Changes(
+    changes = types.Preprocessing(
         format_before=format_before,
         format=format,
         size_before=size_before,

@@ -23,12 +23,12 @@ def clean(pasted: str) -> str:
     """The key in what was pasted: no byte-order mark or other invisible character, no space around
     it (no-break ones neither), no quotes, no "Authorization:", no "Bearer"."""
     text = pasted
-    while (bare := _without_layer(text)) != text:
+    while (bare := _strip_layer(text)) != text:
         text = bare
     return text
 
 
-def _without_layer(text: str) -> str:
+def _strip_layer(text: str) -> str:
     """One layer less."""
     text = "".join(letter for letter in _as_text(text) if unicodedata.category(letter) != "Cf")
     return _WORDS.sub("", text.strip().strip(PAIRS).strip())

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from ._error_text import error_text
-from .errors import InvalidEdit, NotUnderstood, WaveSpeedError
+from .errors import InvalidEdit, InvalidResponse, WaveSpeedError
 
 MODEL = "openai/gpt-image-1-mini/edit"
 """The model that is asked unless an edit names another."""
@@ -132,7 +132,7 @@ def is_url(image: str | Path) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Changes:
+class Preprocessing:
     """What was done to a picture before it was sent. `str()` says it in a line:
     "HEIC to JPEG, 4032×3024 to 2016×1512, turned upright, location removed, 1.3 MB"."""
 
@@ -147,7 +147,7 @@ class Changes:
     """The file was damaged, and nothing one would see of it is missing."""
 
     @property
-    def is_as_it_was(self) -> bool:
+    def is_unchanged(self) -> bool:
         """Whether it looks like the file that it was made of, to every reader."""
         same = (self.format, self.size) == (self.format_before, self.size_before)
         return same and not self.turned and not self.repaired
@@ -180,12 +180,12 @@ class Image:
 
     name: str
     content: bytes = field(repr=False)
-    changes: Changes
+    preprocessing: Preprocessing
 
     @property
     def content_type(self) -> str:
         """ "image/jpeg" or "image/png"."""
-        return f"image/{self.changes.format.lower()}"
+        return f"image/{self.preprocessing.format.lower()}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,11 +228,11 @@ class Prediction:
         return self.status in TERMINAL
 
     @classmethod
-    def named(cls, prediction_id: str) -> Prediction:
+    def from_id(cls, prediction_id: str) -> Prediction:
         """A task of which only the id is known. Raises `InvalidEdit` for what can't be one."""
         try:
             return cls.from_json({"id": _text(prediction_id).strip(), "status": "created"})
-        except NotUnderstood as error:
+        except InvalidResponse as error:
             raise InvalidEdit("This is not a prediction id.", field="id") from error
 
     @classmethod
@@ -240,20 +240,20 @@ class Prediction:
         """Of an envelope, or of the bare prediction that lists and webhooks carry.
 
         Tolerant where the API's sources disagree, strict where a guess could lose an edit: an id
-        and a status must be there. Raises `NotUnderstood`, and nothing else whatever comes in.
+        and a status must be there. Raises `InvalidResponse`, and nothing else whatever comes in.
         """
         if not isinstance(body, dict):
-            raise NotUnderstood("body")
+            raise InvalidResponse("body")
         data = body.get("data") if "data" in body else body
         if not isinstance(data, dict):
-            raise NotUnderstood("data")
+            raise InvalidResponse("data")
         identifier = _text(data.get("id"))
         # The id becomes part of a URL, so it has to be a plain one.
         if not re.fullmatch(r"[\w.\-]{1,200}", identifier, re.ASCII) or set(identifier) == {"."}:
-            raise NotUnderstood("id")
+            raise InvalidResponse("id")
         status = _text(data.get("status")).strip().lower()
         if not status:
-            raise NotUnderstood("status", prediction_id=identifier)
+            raise InvalidResponse("status", prediction_id=identifier)
         return cls(
             id=identifier,
             status=SYNONYMS.get(status, status),
@@ -365,61 +365,61 @@ def _time(value: object) -> datetime | None:
 
 
 # --- What happens during an edit ------------------------------------------------------------
-# Each event carries `at`, the seconds since the edit (or the watching) began, so that nothing
+# Each event carries `elapsed`, the seconds since the edit (or the watching) began, so that nothing
 # above needs a clock.
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class BaseEvent:
     """Something happened."""
 
-    at: float
+    elapsed: float
 
 
 @dataclass(frozen=True, slots=True)
-class OfTask(Moment):
+class PredictionEvent(BaseEvent):
     """Something happened to a task of the service's."""
 
     prediction: Prediction
 
 
 @dataclass(frozen=True, slots=True)
-class Preparing(Moment):
+class Preparing(BaseEvent):
     """The pictures are being read and converted."""
 
 
 @dataclass(frozen=True, slots=True)
-class Uploading(Moment):
+class Uploading(BaseEvent):
     """All pictures are ready; what was done to each (None for a URL, sent as it is)."""
 
-    changes: tuple[Changes | None, ...]
+    preprocessing: tuple[Preprocessing | None, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Uploaded(Moment):
+class Uploaded(BaseEvent):
     """The service can read all pictures, under these addresses."""
 
     urls: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Submitting(Moment):
+class Submitting(BaseEvent):
     """Yielded just before the one request that costs money: it is sent when the next event is
     asked for, so whoever must write something down first can."""
 
 
 @dataclass(frozen=True, slots=True)
-class Submitted(OfTask):
+class Submitted(PredictionEvent):
     """The service took the edit and named it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Polled(OfTask):
+class Polled(PredictionEvent):
     """The service was asked, and answered that the edit is under way."""
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting(Moment):
+class Waiting(BaseEvent):
     """A request did not get through; the next try comes in `seconds`. `error` says why."""
 
     seconds: float
@@ -427,13 +427,13 @@ class Waiting(Moment):
 
 
 @dataclass(frozen=True, slots=True)
-class Completed(OfTask):
+class Completed(PredictionEvent):
     """The service is done; its pictures are fetched next. Comes again where their addresses had to
     be renewed."""
 
 
 @dataclass(frozen=True, slots=True)
-class Downloaded(Moment):
+class Downloaded(BaseEvent):
     """The bytes of output `index` of the prediction, untouched."""
 
     index: int
@@ -441,7 +441,7 @@ class Downloaded(Moment):
 
 
 @dataclass(frozen=True, slots=True)
-class Finished(OfTask):
+class Finished(PredictionEvent):
     """Everything is here."""
 
 

@@ -56,7 +56,7 @@ async def http(downloads: Downloads) -> AsyncIterator[httpx.AsyncClient]:
 async def test_a_link_is_an_archive_that_no_browser_shows_or_keeps(
     downloads: Downloads, http: httpx.AsyncClient, run: Run
 ) -> None:
-    link = downloads.offer([run], run.visitor, "edits.zip", make)
+    link = downloads.offer([run], run.visitor_id, "edits.zip", make)
     assert not link.address.startswith("/")
     answer = await http.get(link.address)
     assert answer.status_code == 200
@@ -72,8 +72,8 @@ async def test_a_link_is_an_archive_that_no_browser_shows_or_keeps(
 async def test_what_was_deleted_meanwhile_is_not_in_it(
     downloads: Downloads, http: httpx.AsyncClient, runner: Runner, run: Run
 ) -> None:
-    link = downloads.offer([run], run.visitor, "edits.zip", make)
-    await runner.forget(run.id, run.visitor)
+    link = downloads.offer([run], run.visitor_id, "edits.zip", make)
+    await runner.delete(run.id, run.visitor_id)
     with ZipFile(BytesIO((await http.get(link.address)).content)) as pack:
         assert pack.namelist() == ["manifest.json"]
 
@@ -89,11 +89,11 @@ async def test_a_link_is_of_its_visitors_runs_alone(
 async def test_a_link_that_ended_says_what_to_do(
     downloads: Downloads, http: httpx.AsyncClient, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = downloads.offer([run], run.visitor, "edits.zip", make)
+    first = downloads.offer([run], run.visitor_id, "edits.zip", make)
     for _ in range(MAX_LINKS):
-        last = downloads.offer([run], run.visitor, "edits.zip", make)
+        last = downloads.offer([run], run.visitor_id, "edits.zip", make)
     monkeypatch.setattr("wavespeed.studio.export.downloads.HOUR", -1.0)
-    late = downloads.offer([run], run.visitor, "edits.zip", make)
+    late = downloads.offer([run], run.visitor_id, "edits.zip", make)
     for address in (first.address, late.address, "studio/downloads/guessed/edits.zip"):
         answer = await http.get(address)
         assert (answer.status_code, answer.text) == (404, labels.LINK_ENDED)

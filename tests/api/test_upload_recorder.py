@@ -71,7 +71,7 @@ async def test_an_upload_may_be_named_as_soon_as_it_is_answered(
         None,
         7,
     ]
-    assert await uploads.allowed(paths, "anyone") == [
+    assert await uploads.allowed_paths(paths, "anyone") == [
         tmp_path / "a.png",
         tmp_path / "b.png",
         *[None] * 4,
@@ -94,7 +94,7 @@ async def test_nothing_else_is_written_down(
     gradio.answer = answer
     told = await http.post(ROUTE)
     assert (told.status_code, told.content) == (answer.status_code, answer.body)
-    assert await Uploads(store).allowed(["/etc/hostname"], "") == [None]
+    assert await Uploads(store).allowed_paths(["/etc/hostname"], "") == [None]
 
 
 async def test_the_answer_of_another_route_is_no_upload(
@@ -102,7 +102,7 @@ async def test_the_answer_of_another_route_is_no_upload(
 ) -> None:
     gradio.answer = JSONResponse(["/etc/hostname"])
     assert (await http.post("/other")).status_code == 200
-    assert await Uploads(store).allowed(["/etc/hostname"], "") == [None]
+    assert await Uploads(store).allowed_paths(["/etc/hostname"], "") == [None]
 
 
 async def test_uploads_of_a_day_have_a_limit_and_the_rest_is_refused_unread(
@@ -123,7 +123,7 @@ async def test_an_upload_that_can_not_be_written_down_is_refused_in_words(
     def full(*_: object) -> None:
         raise StoreError("disk full")
 
-    monkeypatch.setattr(store, "allow", full)
+    monkeypatch.setattr(store, "allow_paths", full)
     gradio.answer = JSONResponse(["/tmp/a.png"])
     refused = await http.post(ROUTE)
     assert (refused.status_code, refused.text) == (507, labels.NO_ROOM)
@@ -134,8 +134,8 @@ async def test_what_was_put_into_a_visitors_fields_is_that_visitors_alone(
 ) -> None:
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "cache"))
     uploads = Uploads(store)
-    [copy] = await uploads.copies([photo, tmp_path / "gone.png"], "me")
+    [copy] = await uploads.cached_copies([photo, tmp_path / "gone.png"], "me")
     assert Path(copy).name == photo.name
-    assert await uploads.allowed([copy], "me") == [Path(copy)]
-    assert await uploads.allowed([copy], "you") == [None]
-    assert await uploads.allowed([str(photo)], "me") == [None]
+    assert await uploads.allowed_paths([copy], "me") == [Path(copy)]
+    assert await uploads.allowed_paths([copy], "you") == [None]
+    assert await uploads.allowed_paths([str(photo)], "me") == [None]

@@ -16,7 +16,7 @@ import httpx
 from tests.benchmarks.table import Row
 from tests.support import nginx
 from tests.support.apps import free_port
-from wavespeed import Connections
+from wavespeed import ConnectionPool
 
 EDITS, REQUESTS = 100, 7
 """At once, and of each, one after the other."""
@@ -49,11 +49,11 @@ async def seconds(ask: Ask, url: str, edits: int) -> float:
 
 async def kept(url: str, edits: int) -> float:
     """As the client does it."""
-    async with Connections() as connections:
+    async with ConnectionPool() as connections:
 
         async def ask(url: str) -> httpx.Response:
             route = connections.route(httpx.URL(url), public=False)
-            async with connections.lent(route) as http:
+            async with connections.acquire(route) as http:
                 return await http.get(url)
 
         return await seconds(ask, url, edits)

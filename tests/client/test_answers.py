@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.client.test_models import DOCUMENTED, FIELDS, JSON
-from wavespeed import NotUnderstood, Prediction, Refused, WaveSpeedError
-from wavespeed._responses import Answer, address, failure, number
-from wavespeed.errors import refusal
+from wavespeed import ApiError, InvalidResponse, Prediction, WaveSpeedError
+from wavespeed._responses import ApiResponse, address, number, task_error
+from wavespeed.errors import error_from_response
 
 BODIES = st.binary() | JSON.map(json.dumps).map(str.encode)
 ANSWERS = st.builds(
-    Answer,
+    ApiResponse,
     status=st.integers(200, 599),
     retry_after=st.none() | st.floats(0, 1e6),
     content=BODIES,
@@ -26,8 +26,14 @@ ANSWERS = st.builds(
 
 
 @given(ANSWERS)
-def test_no_answer_raises_anything_but_an_error_of_ours(answer: Answer) -> None:
-    for read in (answer.file, answer.data, answer.envelope, answer.prediction, answer.accepted):
+def test_no_answer_raises_anything_but_an_error_of_ours(answer: ApiResponse) -> None:
+    for read in (
+        answer.file,
+        answer.data,
+        answer.envelope,
+        answer.prediction,
+        answer.accepted_prediction,
+    ):
         with suppress(WaveSpeedError):
             read()
 
@@ -35,7 +41,7 @@ def test_no_answer_raises_anything_but_an_error_of_ours(answer: Answer) -> None:
 @given(JSON)
 def test_nor_does_any_value_in_the_place_of_a_number_or_an_address(value: object) -> None:
     for read in (lambda: number({"x": value}, "x"), lambda: address(value, "x")):
-        with suppress(NotUnderstood):
+        with suppress(InvalidResponse):
             read()
 
 
@@ -44,9 +50,9 @@ def test_a_finished_task_has_pictures_or_a_reason(changes: dict[str, object]) ->
     body = {**DOCUMENTED, "data": {**DOCUMENTED["data"], **changes}}
     try:
         prediction = Prediction.from_json(body)
-    except NotUnderstood:
+    except InvalidResponse:
         return
-    reason = failure(prediction)
+    reason = task_error(prediction)
     if reason is None:
         assert prediction.outputs
     else:
@@ -57,12 +63,12 @@ def test_a_finished_task_has_pictures_or_a_reason(changes: dict[str, object]) ->
 def test_every_refusal_is_a_sentence_of_bearable_length(
     status: int, code: int | None, text: str, keyed: bool
 ) -> None:
-    error = refusal(status, code=code, text=text, keyed=keyed)
-    assert isinstance(error, Refused)
+    error = error_from_response(status, code=code, text=text, keyed=keyed)
+    assert isinstance(error, ApiError)
     assert len(str(error)) < 500
     assert "\n" not in str(error)
 
 
 @pytest.mark.parametrize("status", [401, 402, 403])
 def test_a_file_hosts_no_says_nothing_about_the_key(status: int) -> None:
-    assert type(refusal(status, keyed=False)) is Refused
+    assert type(error_from_response(status, keyed=False)) is ApiError

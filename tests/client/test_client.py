@@ -11,6 +11,7 @@ from PIL import Image
 
 from tests.conftest import story
 from wavespeed import (
+    ApiError,
     AsyncClient,
     Completed,
     Downloaded,
@@ -18,7 +19,6 @@ from wavespeed import (
     Finished,
     Polled,
     Preparing,
-    Refused,
     Submitted,
     Submitting,
     Uploaded,
@@ -47,7 +47,7 @@ async def test_an_edit_is_a_story_from_the_file_to_the_result(
         Downloaded,
         Finished,
     ]
-    assert sorted(event.at for event in events) == [event.at for event in events]
+    assert sorted(event.elapsed for event in events) == [event.elapsed for event in events]
     finished = events[-1]
     assert isinstance(finished, Finished)
     assert finished.prediction.status == "completed"
@@ -94,7 +94,7 @@ async def test_a_picture_with_an_address_is_not_uploaded(
 ) -> None:
     sandbox.fail("submit", status=400)
 
-    with pytest.raises(Refused):
+    with pytest.raises(ApiError):
         await story(client, Edit("x", ("https://example.com/a.png",)))
 
     [submission] = sandbox.calls("submit")
@@ -132,13 +132,13 @@ async def test_the_other_calls_answer_in_values(
     before = datetime.now(UTC) - timedelta(minutes=1)
     await story(client, edit)
 
-    [recent] = await client.recent(created_after=before)
+    [recent] = await client.list_predictions(created_after=before)
     assert await client.price() == 0.02
     assert 0 < await client.balance() < 1000
     assert (await client.result(recent.id)).id == recent.id
     assert await client.delete([recent.id]) == 1
-    assert await client.recent(created_after=before) == []
-    with pytest.raises(Refused) as caught:
+    assert await client.list_predictions(created_after=before) == []
+    with pytest.raises(ApiError) as caught:
         await client.result(recent.id)
     assert caught.value.status == 404
 

@@ -11,23 +11,23 @@ import pytest
 
 from tests.conftest import KEY, QUICK, patient, story
 from wavespeed import (
+    ApiError,
     AsyncClient,
-    BadKey,
+    ConnectionFailed,
+    ContentModerated,
     Edit,
     EditFailed,
-    EditOverdue,
+    EditTimeout,
     Finished,
+    InsufficientCredit,
+    InvalidApiKey,
     InvalidEdit,
+    InvalidResponse,
     ModelNotFound,
-    Moderated,
-    NoCredit,
-    NotAllowed,
-    NotUnderstood,
     Output,
+    PermissionDenied,
     Polled,
-    Refused,
-    ServiceDown,
-    Unreachable,
+    ServerError,
     WaveSpeedError,
     prepare,
 )
@@ -39,23 +39,23 @@ pytestmark = pytest.mark.anyio
 @pytest.mark.parametrize(
     ("status", "body", "kind", "spent"),
     [
-        (400, {"code": 400, "message": "bad"}, Refused, "no"),
-        (400, {"error": "invalid"}, Refused, "no"),
-        (400, {"code": 1200, "message": "moderated"}, Moderated, "no"),
-        (400, {"code": 1407, "message": "x"}, NoCredit, "no"),
-        (400, {"code": 400, "message": "Insufficient credits"}, NoCredit, "no"),
-        (401, {"code": 401, "message": "unauthorized"}, BadKey, "no"),
-        (401, b"", BadKey, "no"),
-        (402, {"code": 402, "message": "pay"}, NoCredit, "no"),
-        (403, {"code": 403, "message": "suspended", "error_code": "X"}, NotAllowed, "no"),
-        (403, b"<html>forbidden</html>", NotAllowed, "no"),
+        (400, {"code": 400, "message": "bad"}, ApiError, "no"),
+        (400, {"error": "invalid"}, ApiError, "no"),
+        (400, {"code": 1200, "message": "moderated"}, ContentModerated, "no"),
+        (400, {"code": 1407, "message": "x"}, InsufficientCredit, "no"),
+        (400, {"code": 400, "message": "Insufficient credits"}, InsufficientCredit, "no"),
+        (401, {"code": 401, "message": "unauthorized"}, InvalidApiKey, "no"),
+        (401, b"", InvalidApiKey, "no"),
+        (402, {"code": 402, "message": "pay"}, InsufficientCredit, "no"),
+        (403, {"code": 403, "message": "suspended", "error_code": "X"}, PermissionDenied, "no"),
+        (403, b"<html>forbidden</html>", PermissionDenied, "no"),
         (404, {"error": "not found"}, ModelNotFound, "no"),
-        (413, b"", Refused, "no"),
-        (422, {"code": 422, "message": "images"}, Refused, "no"),
-        (200, {"code": 401, "message": "unauthorized"}, BadKey, "no"),
-        (200, {"code": 1200, "message": "moderated"}, Moderated, "no"),
-        (200, {"code": 1401, "message": "images"}, Refused, "no"),
-        (200, {"code": 1407, "message": "x"}, NoCredit, "no"),
+        (413, b"", ApiError, "no"),
+        (422, {"code": 422, "message": "images"}, ApiError, "no"),
+        (200, {"code": 401, "message": "unauthorized"}, InvalidApiKey, "no"),
+        (200, {"code": 1200, "message": "moderated"}, ContentModerated, "no"),
+        (200, {"code": 1401, "message": "images"}, ApiError, "no"),
+        (200, {"code": 1407, "message": "x"}, InsufficientCredit, "no"),
     ],
 )
 async def test_a_refused_submission_is_one_type_for_each_thing_to_do(
@@ -64,12 +64,12 @@ async def test_a_refused_submission_is_one_type_for_each_thing_to_do(
     edit: Edit,
     status: int,
     body: Any,
-    kind: type[Refused],
+    kind: type[ApiError],
     spent: str,
 ) -> None:
     sandbox.fail("submit", status=status, body=body)
 
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(ApiError) as caught:
         await story(client, edit)
 
     assert type(caught.value) is kind
@@ -82,9 +82,9 @@ async def test_a_refused_submission_is_one_type_for_each_thing_to_do(
     [
         ({"status": "failed", "error": "boom", "code": 1405}, EditFailed, "unknown"),
         ({"status": "failed", "error": "", "code": None}, EditFailed, "unknown"),
-        ({"status": "failed", "error": "refused", "code": 1200}, Moderated, "unknown"),
-        ({"status": "failed", "error": "x", "code": 1407}, NoCredit, "unknown"),
-        ({"status": "failed", "error": "x", "code": 5003}, ServiceDown, "unknown"),
+        ({"status": "failed", "error": "refused", "code": 1200}, ContentModerated, "unknown"),
+        ({"status": "failed", "error": "x", "code": 1407}, InsufficientCredit, "unknown"),
+        ({"status": "failed", "error": "x", "code": 5003}, ServerError, "unknown"),
         ({"status": "cancelled"}, EditFailed, "unknown"),
         ({"status": "timeout"}, EditFailed, "unknown"),
         ({"status": "deleted"}, EditFailed, "unknown"),
@@ -110,7 +110,7 @@ async def test_the_words_of_a_failed_task_are_the_services(
 ) -> None:
     with pytest.raises(EditFailed) as caught:
         await story(client, Edit("warm [[fail]]", (photo,)))
-    assert caught.value.code == 1405
+    assert caught.value.service_code == 1405
     assert str(caught.value)
 
 
@@ -118,7 +118,7 @@ async def test_the_deadline_ends_the_waiting_and_keeps_the_id(
     sandbox: Sandbox, base_url: str, photo: Path
 ) -> None:
     async with AsyncClient(KEY, base_url=base_url, pace=patient(deadline=0.3)) as client:
-        with pytest.raises(EditOverdue) as caught:
+        with pytest.raises(EditTimeout) as caught:
             await story(client, Edit("warm [[stuck]]", (photo,)))
 
     assert caught.value.spent == "yes"
@@ -156,7 +156,7 @@ async def test_a_lost_download_keeps_the_id_and_says_that_money_was_spent(
 ) -> None:
     sandbox.fail("download", status=451)
 
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(ApiError) as caught:
         await story(client, edit)
 
     assert caught.value.prediction_id
@@ -205,7 +205,7 @@ async def test_no_foreign_error_escapes_whatever_answers(drip: bytes) -> None:
         thread.start()
         url = f"http://127.0.0.1:{server.getsockname()[1]}"
         async with AsyncClient(KEY, base_url=url, pace=QUICK) as client:
-            with pytest.raises(Unreachable) as caught:
+            with pytest.raises(ConnectionFailed) as caught:
                 await client.balance()
     assert caught.value.sent
 
@@ -213,7 +213,7 @@ async def test_no_foreign_error_escapes_whatever_answers(drip: bytes) -> None:
 async def test_an_output_with_an_address_that_is_none_is_an_error_of_ours(
     client: AsyncClient,
 ) -> None:
-    with pytest.raises(NotUnderstood):
+    with pytest.raises(InvalidResponse):
         await client.download(Output(url="http://[oops"))
-    with pytest.raises(Unreachable):
+    with pytest.raises(ConnectionFailed):
         await client.download(Output(url="http://127.0.0.1:9/x.png"))

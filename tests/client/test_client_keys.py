@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import KEY, QUICK, story
-from wavespeed import AsyncClient, BadKey, Edit, NotUnderstood, WaveSpeedError
+from wavespeed import AsyncClient, Edit, InvalidApiKey, InvalidResponse, WaveSpeedError
 from wavespeed.sandbox import Sandbox
 
 pytestmark = pytest.mark.anyio
@@ -20,7 +20,7 @@ async def test_a_service_that_repeats_the_key_is_not_quoted_with_it(
 ) -> None:
     message = f"bad key {KEY}, see https://wavespeed.ai/keys?key={KEY}"
     sandbox.fail("balance", status=401, body={"code": 401, "message": message})
-    with pytest.raises(BadKey) as caught:
+    with pytest.raises(InvalidApiKey) as caught:
         await client.balance()
     assert KEY not in str(caught.value)
     assert "https://" not in str(caught.value)
@@ -28,7 +28,7 @@ async def test_a_service_that_repeats_the_key_is_not_quoted_with_it(
 
 def test_not_even_the_traceback_of_a_bad_key_knows_it() -> None:
     key = "almost a key"
-    with pytest.raises(BadKey) as caught:
+    with pytest.raises(InvalidApiKey) as caught:
         AsyncClient(key)
     error = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
     below = [frame for frame in error.stack if Path(__file__).name not in frame.filename]
@@ -66,7 +66,7 @@ async def test_what_is_pasted_along_with_a_key_is_taken_off(
 
 @pytest.mark.parametrize("key", ["", "  ", "Bearer ", "two words", "schlüssel", "a\nb", "a\x00b"])
 def test_what_can_not_be_a_key_is_refused_at_once(key: str) -> None:
-    with pytest.raises(BadKey) as caught:
+    with pytest.raises(InvalidApiKey) as caught:
         AsyncClient(key)
     assert not key.strip() or key not in str(caught.value)
 
@@ -107,7 +107,7 @@ async def test_an_api_that_redirects_does_not_get_the_key_carried_along(
 ) -> None:
     sandbox.fail("balance", status=307, headers={"Location": "/elsewhere"}, body=b"", times=3)
 
-    with pytest.raises(NotUnderstood):
+    with pytest.raises(InvalidResponse):
         await client.balance()
 
     assert len(sandbox.calls("balance")) == 3

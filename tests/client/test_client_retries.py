@@ -13,12 +13,12 @@ import pytest
 from tests.conftest import KEY, QUICK, patient, story
 from wavespeed import (
     AmbiguousSubmit,
+    ApiError,
     AsyncClient,
     Edit,
     Finished,
     RateLimited,
-    Refused,
-    ServiceDown,
+    ServerError,
     Submitted,
     Submitting,
     Waiting,
@@ -151,7 +151,7 @@ async def test_a_submission_that_never_left_is_sent_when_the_door_opens(edit: Ed
     sandbox = Sandbox(seed=1, seconds=(0.05, 0.1))
     slow = patient(first_retry=0.3, longest_retry=0.3)
     async with AsyncClient(KEY, base_url=url, pace=slow) as client:
-        events = client._submission(edit, ["https://example.com/a.png"], lambda: 0.0)
+        events = client._submit_with_retries(edit, ["https://example.com/a.png"], lambda: 0.0)
         seen = [type(await anext(events)), type(await anext(events))]
         assert seen == [Submitting, Waiting]
         with serve(sandbox, port=port):
@@ -168,7 +168,7 @@ REPEATABLE: dict[str, Callable[[AsyncClient, Edit], Awaitable[object]]] = {
     "download": story,
     "balance": lambda client, _: client.balance(),
     "price": lambda client, _: client.price(),
-    "recent": lambda client, _: client.recent(created_after=datetime.now(UTC)),
+    "recent": lambda client, _: client.list_predictions(created_after=datetime.now(UTC)),
 }
 UNCLEAR: list[dict[str, Any]] = [
     {"drop": True},
@@ -234,7 +234,7 @@ async def test_another_4xx_is_raised_at_once(
 ) -> None:
     sandbox.fail(operation, status=status)
 
-    with pytest.raises(Refused):
+    with pytest.raises(ApiError):
         await REPEATABLE[operation](client, edit)
 
     assert len(sandbox.calls(operation)) == 1
@@ -280,7 +280,7 @@ async def test_one_odd_item_does_not_hide_the_others_in_the_list(
 ) -> None:
     items = [{"id": "a", "status": "completed"}, {"id": "b"}, None, {"id": "c", "status": "failed"}]
     sandbox.fail("recent", body={"code": 200, "data": {"page": 1, "items": items}})
-    recent = await client.recent(created_after=datetime.now(UTC))
+    recent = await client.list_predictions(created_after=datetime.now(UTC))
     assert [task.id for task in recent] == ["a", "c"]
 
 
@@ -289,7 +289,7 @@ async def test_what_gives_up_gives_up_after_its_tries(
 ) -> None:
     sandbox.fail("balance", status=503, times=QUICK.tries)
 
-    with pytest.raises(ServiceDown):
+    with pytest.raises(ServerError):
         await client.balance()
 
     assert len(sandbox.calls("balance")) == QUICK.tries

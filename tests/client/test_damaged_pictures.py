@@ -13,8 +13,8 @@ import pytest
 from PIL import Image, ImageChops, PngImagePlugin
 
 from tests.support import hostile
-from wavespeed import Changes, InvalidEdit, prepare
 from wavespeed import Image as Prepared
+from wavespeed import InvalidEdit, Preprocessing, prepare
 
 pytestmark = pytest.mark.filterwarnings(r"ignore:::PIL\.")
 SIZE = (200, 1200)
@@ -97,9 +97,9 @@ def test_what_every_browser_shows_is_repaired_and_says_so(tmp_path: Path, kind: 
 
     assert looks_like_the_photo(image.content)
     assert image.content != content
-    assert image.changes.repaired
-    assert "damage repaired" in str(image.changes)
-    assert not image.changes.is_as_it_was
+    assert image.preprocessing.repaired
+    assert "damage repaired" in str(image.preprocessing)
+    assert not image.preprocessing.is_unchanged
 
 
 def interlaced_png(part: float) -> bytes:
@@ -149,8 +149,8 @@ def test_a_sound_picture_is_not_called_repaired(tmp_path: Path) -> None:
     image = prepared(tmp_path, content)
 
     assert image.content == content
-    assert not image.changes.repaired
-    assert Changes("PNG", "PNG", SIZE, SIZE, 9) == Changes(
+    assert not image.preprocessing.repaired
+    assert Preprocessing("PNG", "PNG", SIZE, SIZE, 9) == Preprocessing(
         "PNG", "PNG", SIZE, SIZE, 9, repaired=False
     )
 
@@ -198,5 +198,8 @@ def test_a_raw_photo_is_refused_before_its_thumbnail_is_paid_for(tmp_path: Path,
 
 @pytest.mark.parametrize("order", ["<", ">"])
 def test_an_ordinary_tiff_is_none(tmp_path: Path, order: str) -> None:
-    assert prepared(tmp_path, tiff(order, [(254, 4, 0)])).changes.format_before == "TIFF"
-    assert prepared(tmp_path, tiff(order, [(254, 4, 0), (330, 4, 900)])).changes.size == (160, 120)
+    assert prepared(tmp_path, tiff(order, [(254, 4, 0)])).preprocessing.format_before == "TIFF"
+    assert prepared(tmp_path, tiff(order, [(254, 4, 0), (330, 4, 900)])).preprocessing.size == (
+        160,
+        120,
+    )

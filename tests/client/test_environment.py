@@ -16,7 +16,7 @@ from gradio_client import Client, handle_file
 from tests.conftest import PHOTOS
 from tests.support.apps import ROOT, App, refused, served
 from wavespeed.studio.media import cache
-from wavespeed.studio.settings import BadSetting, Settings, from_environment
+from wavespeed.studio.settings import Settings, SettingsError, from_environment
 
 ODD_PROXIES = {
     "ALL_PROXY": "socks://127.0.0.1:9/",
@@ -77,7 +77,7 @@ def test_an_address_is_named_with_brackets_and_without(name: str, expected: str)
     ],
 )
 def test_what_the_network_can_not_use_is_named_in_one_line(name: str, value: str) -> None:
-    with pytest.raises(BadSetting) as caught:
+    with pytest.raises(SettingsError) as caught:
         from_environment({name: value})
     said = str(caught.value)
     assert said.startswith(name)
@@ -167,5 +167,5 @@ def test_a_temporary_folder_that_is_set_is_used() -> None:
 
 
 def test_a_setting_that_the_network_needs_is_a_bad_setting_like_others() -> None:
-    with pytest.raises(BadSetting, match=r"^HTTPS_PROXY"):
+    with pytest.raises(SettingsError, match=r"^HTTPS_PROXY"):
         from_environment({"HTTPS_PROXY": "gopher://x"})

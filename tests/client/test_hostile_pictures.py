@@ -138,12 +138,12 @@ def test_the_page_says_why_and_asks_once(
 ) -> None:
     monkeypatch.setattr(decoder, "shared", quick)
 
-    first = previews.look(bomb)
+    first = previews.inspect(bomb)
     began = time.monotonic()
-    again = previews.look(bomb)
+    again = previews.inspect(bomb)
 
-    assert first.trouble == again.trouble == TAKES_TOO_LONG
-    assert first.thumb == ""
+    assert first.error == again.error == TAKES_TOO_LONG
+    assert first.thumbnail == ""
     assert time.monotonic() - began < 0.5, "it was not decoded again"
 
 
@@ -158,12 +158,12 @@ def test_a_turn_that_does_not_come_is_no_fault_of_the_picture(
 
         with pytest.raises(QueueTimeout):
             pool.run(prepare, good)
-        assert previews.look(good).trouble == "“good.jpg” takes too long to read."
+        assert previews.inspect(good).error == "“good.jpg” takes too long to read."
         result = pool.run(thumbnails.check, good.read_bytes(), urgent=True)
 
         assert endless.done(), "what was paid for waits as long as it takes"
         assert (result.format, result.width, result.height) == ("JPEG", 64, 48)
-    assert previews.look(good).trouble == "", "the page asks again"
+    assert previews.inspect(good).error == "", "the page asks again"
     pool.close()
 
 
@@ -228,7 +228,7 @@ def test_eight_huge_pictures_at_once_stay_below_the_limit(tmp_path: Path) -> Non
             is_over.set()
     pool.close()
 
-    assert {image.changes.size for image in images} == {(2048, 2048)}
+    assert {image.preprocessing.size for image in images} == {(2048, 2048)}
     assert 200_000_000 < peak < limit
 
 

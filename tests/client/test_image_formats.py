@@ -38,10 +38,10 @@ def test_every_kind_of_file_keeps_its_colours_and_its_first_frame(folder: Folder
     image = folder.prepared(make())
 
     assert is_flag(decode(image.content))
-    assert decode(image.content).format == image.changes.format
-    assert image.changes.format_before == name
-    assert image.changes.size_before == image.changes.size == (64, 48)
-    assert image.changes.size_bytes == len(image.content)
+    assert decode(image.content).format == image.preprocessing.format
+    assert image.preprocessing.format_before == name
+    assert image.preprocessing.size_before == image.preprocessing.size == (64, 48)
+    assert image.preprocessing.size_bytes == len(image.content)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -50,8 +50,8 @@ def test_what_is_encoded_again_is_a_plain_picture_of_the_web(folder: Folder, kin
 
     image = folder.prepared(content)
 
-    assert image.name == ("cat.png" if image.changes.format == "PNG" else "cat.jpg")
-    assert image.content_type == f"image/{image.changes.format.lower()}"
+    assert image.name == ("cat.png" if image.preprocessing.format == "PNG" else "cat.jpg")
+    assert image.content_type == f"image/{image.preprocessing.format.lower()}"
     if image.content != content:
         picture = decode(image.content)
         assert (picture.format, picture.mode) == ("JPEG", "RGB")
@@ -107,7 +107,7 @@ def test_transparency_is_kept_and_sent_as_png(folder: Folder, mode: str, format:
 
     image = folder.prepared(content)
 
-    assert image.changes.format == "PNG"
+    assert image.preprocessing.format == "PNG"
     alpha = decode(image.content).convert("RGBA").getchannel("A")
     assert alpha.getpixel((10, 10)) < 10
     assert alpha.getpixel((54, 10)) > 245
@@ -120,7 +120,7 @@ def test_large_transparency_is_kept(folder: Folder):
     assert (picture.mode, picture.size) == ("RGBA", (2048, 1024))
     assert picture.getpixel((2000, 20)) == (*GREEN, 255)
     assert picture.getpixel((20, 20))[3] == 0
-    assert str(image.changes).startswith("2400×1200 to 2048×1024")
+    assert str(image.preprocessing).startswith("2400×1200 to 2048×1024")
 
 
 def test_a_colour_that_means_transparent_is_understood(folder: Folder):
@@ -134,8 +134,8 @@ def test_a_colour_that_means_transparent_is_understood(folder: Folder):
 def test_alpha_that_hides_nothing_is_dropped(folder: Folder):
     image = folder.prepared(encode(flag((2100, 90)).convert("RGBA"), "PNG"))
 
-    assert image.changes.format == "JPEG"
-    assert str(image.changes).startswith("PNG to JPEG, 2100×90 to 2048×88, ")
+    assert image.preprocessing.format == "JPEG"
+    assert str(image.preprocessing).startswith("PNG to JPEG, 2100×90 to 2048×88, ")
 
 
 def profile(**primaries: tuple[float, float, float]) -> bytes:
@@ -202,7 +202,7 @@ def test_pillows_remarks_reach_no_one(folder: Folder):
     # A process of its own, since pytest brings filters of its own.
     path = folder.file(encode(flag(), "JPEG", exif=b"Exif\0\0MM\0*\0\0\0\x08\0\x09\x01\x12"))
     program = "import sys, pathlib; from wavespeed.images import prepare; "
-    program += "print(prepare(pathlib.Path(sys.argv[1])).changes)"
+    program += "print(prepare(pathlib.Path(sys.argv[1])).preprocessing)"
 
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", program, path], capture_output=True, text=True

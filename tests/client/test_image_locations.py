@@ -89,8 +89,8 @@ def test_no_location_leaves_the_machine(folder: Folder, where: str):
     assert not PLACES.search(image.content)
     assert not decode(image.content).getexif()
     assert is_flag(decode(image.content))
-    assert image.changes.location_removed
-    assert "location removed" in str(image.changes)
+    assert image.preprocessing.location_removed
+    assert "location removed" in str(image.preprocessing)
 
 
 @pytest.mark.parametrize(

@@ -153,7 +153,7 @@ def test_a_hundred_megapixels_are_opened(folder: Folder):
 
     image = folder.prepared(encode(Image.new("L", (10_000, 10_000)), "JPEG"))
 
-    assert image.changes.size == (2048, 2048)
+    assert image.preprocessing.size == (2048, 2048)
 
 
 @pytest.mark.parametrize(

@@ -34,9 +34,9 @@ def test_a_turned_picture_comes_out_upright(folder: Folder, format: str, orienta
 
     assert is_flag(decode(image.content))
     assert decode(image.content).size == (64, 48)
-    assert image.changes.size_before == (64, 48), "as people see it"
-    assert image.changes.turned
-    assert "64×48, turned upright, " in str(image.changes)
+    assert image.preprocessing.size_before == (64, 48), "as people see it"
+    assert image.preprocessing.turned
+    assert "64×48, turned upright, " in str(image.preprocessing)
 
 
 @pytest.mark.parametrize("orientation", INVERSE)
@@ -49,8 +49,8 @@ def test_a_turned_heic_is_turned_once(folder: Folder, orientation: int):
     )
 
     assert is_flag(decode(image.content))
-    assert image.changes.size_before == (64, 48)
-    assert image.changes.turned
+    assert image.preprocessing.size_before == (64, 48)
+    assert image.preprocessing.turned
 
 
 def test_a_large_picture_is_turned_and_reduced(folder: Folder):
@@ -59,7 +59,7 @@ def test_a_large_picture_is_turned_and_reduced(folder: Folder):
     image = folder.prepared(encode(stored, "JPEG", exif=exif(orientation=8, place="")))
 
     assert is_flag(decode(image.content))
-    said = str(image.changes)
+    said = str(image.preprocessing)
     assert said.startswith("3000×4000 to 1500×2000, turned upright, location removed, ")
 
 
@@ -79,7 +79,7 @@ def test_broken_exif_is_no_reason_to_lose_a_picture(folder: Folder, block: bytes
     image = folder.prepared(content)
 
     assert is_flag(decode(image.content))
-    assert not image.changes.turned
+    assert not image.preprocessing.turned
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_the_long_edge_decides(
     image = folder.prepared(encode(Image.new("RGB", size, RED), format))
 
     picture = decode(image.content)
-    assert picture.size == image.changes.size == sent
+    assert picture.size == image.preprocessing.size == sent
     assert close(picture.getpixel((0, 0)), RED, by=4)
 
 
@@ -113,7 +113,7 @@ def test_half_of_a_phones_photo_is_large_enough(
 ):
     image = folder.prepared(encode(flag(size), "JPEG"))
 
-    assert decode(image.content).size == image.changes.size == sent
+    assert decode(image.content).size == image.preprocessing.size == sent
     assert is_flag(decode(image.content))
 
 
@@ -123,5 +123,5 @@ def test_the_worst_picture_is_still_small_enough_for_the_service(folder: Folder)
 
     image = folder.prepared(encode(noise, "TIFF"))
 
-    assert image.changes.format == "PNG"
+    assert image.preprocessing.format == "PNG"
     assert len(image.content) < 17_000_000

@@ -47,8 +47,8 @@ def survives(content: bytes) -> None:
         assert re.fullmatch("“whatever.jpg” .*[.]", str(outcome))
         return
     picture = decode(outcome.content)
-    assert picture.format == outcome.changes.format
-    assert picture.size == outcome.changes.size
+    assert picture.format == outcome.preprocessing.format
+    assert picture.size == outcome.preprocessing.size
     assert max(picture.size) <= MAX_EDGE
 
 

@@ -47,9 +47,9 @@ def test_a_picture_that_is_ready_goes_out_byte_for_byte(folder: Folder, content:
     image = folder.prepared(content)
 
     assert image.content == content
-    assert image.changes == types.Changes(
-        format_before=image.changes.format,
-        format=image.changes.format,
+    assert image.preprocessing == types.Preprocessing(
+        format_before=image.preprocessing.format,
+        format=image.preprocessing.format,
         size_before=decode(content).size,
         size=decode(content).size,
         size_bytes=len(content),
@@ -77,7 +77,7 @@ def test_a_picture_that_is_nearly_ready_does_not(
     image = folder.prepared(content)
 
     assert image.content != content
-    assert decode(image.content).size == image.changes.size == size
+    assert decode(image.content).size == image.preprocessing.size == size
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Values: what the wire says becomes one object, or NotUnderstood and nothing else."""
+"""Values: what the wire says becomes one object, or InvalidResponse and nothing else."""
 
 from __future__ import annotations
 
@@ -12,7 +12,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wavespeed import Changes, Edit, InvalidEdit, NotUnderstood, Output, Prediction, byte_count
+from wavespeed import (
+    Edit,
+    InvalidEdit,
+    InvalidResponse,
+    Output,
+    Prediction,
+    Preprocessing,
+    byte_count,
+)
 
 DOCUMENTED: dict[str, Any] = {
     "code": 200,
@@ -140,7 +148,7 @@ def test_an_unknown_status_is_still_running(status: str, terminal: bool) -> None
     ],
 )
 def test_what_breaks_the_contract_is_named(body: object, field: str) -> None:
-    with pytest.raises(NotUnderstood) as caught:
+    with pytest.raises(InvalidResponse) as caught:
         Prediction.from_json(body)
     assert caught.value.field == field
 
@@ -154,7 +162,7 @@ JSON = st.recursive(
 
 @given(JSON)
 def test_no_json_makes_it_raise_anything_but_not_understood(body: object) -> None:
-    with contextlib.suppress(NotUnderstood):
+    with contextlib.suppress(InvalidResponse):
         Prediction.from_json(body)
 
 
@@ -168,7 +176,7 @@ def test_nor_does_a_documented_answer_with_any_fields_replaced(
     body = with_data(**changes)
     try:
         prediction = Prediction.from_json(body["data"] if bare else body)
-    except NotUnderstood:
+    except InvalidResponse:
         return
     assert prediction.id
     assert prediction.created_at is None or prediction.created_at.tzinfo
@@ -207,11 +215,11 @@ def test_the_longest_prompt_and_four_pictures_are_fine() -> None:
 
 
 def test_what_was_done_to_a_picture_is_one_line() -> None:
-    changes = Changes("HEIC", "JPEG", (4032, 3024), (2048, 1536), 1_300_000, True, True)
+    changes = Preprocessing("HEIC", "JPEG", (4032, 3024), (2048, 1536), 1_300_000, True, True)
     assert str(changes) == (
         "HEIC to JPEG, 4032×3024 to 2048×1536, turned upright, location removed, 1.3 MB"
     )
-    assert str(Changes("PNG", "PNG", (600, 400), (600, 400), 105_000)) == "600×400, 105 kB"
+    assert str(Preprocessing("PNG", "PNG", (600, 400), (600, 400), 105_000)) == "600×400, 105 kB"
 
 
 @pytest.mark.parametrize(

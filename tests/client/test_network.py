@@ -23,15 +23,15 @@ from hypothesis import strategies as st
 from tests.conftest import KEY, QUICK, patient, story
 from wavespeed import (
     AsyncClient,
-    Connections,
+    ConnectionFailed,
+    ConnectionPool,
     Edit,
     Finished,
     InvalidEnvironment,
-    NotUnderstood,
+    InvalidResponse,
     Output,
     PrivateAddress,
     Proxies,
-    Unreachable,
     WaveSpeedError,
     _network,
 )
@@ -162,7 +162,7 @@ def test_no_environment_makes_it_raise_what_is_not_ours(
     try:
         found = check_environment(environment)
         found.of("https", host, 443)
-        Connections(found)
+        ConnectionPool(found)
     except WaveSpeedError:
         return
     # And what is handed on to other libraries, they can read.
@@ -179,7 +179,7 @@ def test_certificates_that_are_not_there_are_named(
     for path in (tmp_path / "missing", tmp_path / "empty"):
         (tmp_path / "empty").write_bytes(b"")
         monkeypatch.setenv(name, str(path))
-        for make in (Connections, lambda: AsyncClient(KEY)):
+        for make in (ConnectionPool, lambda: AsyncClient(KEY)):
             with pytest.raises(InvalidEnvironment, match=rf"^{name} \(.+\) is no"):
                 make()
 
@@ -286,7 +286,7 @@ async def test_a_download_goes_through_an_http_proxy_that_alone_knows_the_name(
 
         async with listening(tunnel) as proxy_port:
             proxies = Proxies.from_environment({"https_proxy": f"u:p%40@127.0.0.1:{proxy_port}"})
-            async with Connections(proxies) as http:
+            async with ConnectionPool(proxies) as http:
                 client = AsyncClient(KEY, pace=QUICK, http=http)
                 content = await client.download(Output(url="https://files.example/a.png"))
 
@@ -311,7 +311,7 @@ async def test_and_through_a_socks_proxy(tls: ssl.SSLContext) -> None:
 
         async with listening(socks) as proxy_port:
             proxies = Proxies.from_environment({"ALL_PROXY": f"socks5://127.0.0.1:{proxy_port}"})
-            async with Connections(proxies) as http:
+            async with ConnectionPool(proxies) as http:
                 client = AsyncClient(KEY, pace=QUICK, http=http)
                 content = await client.download(Output(url="https://files.example/a.png"))
 
@@ -334,10 +334,12 @@ async def test_a_proxy_that_talks_nonsense_is_an_error_of_ours_that_names_it(
 
     async with listening(serve) as port:
         proxies = Proxies.from_environment({"ALL_PROXY": f"{scheme}://127.0.0.1:{port}"})
-        async with Connections(proxies) as http:
+        async with ConnectionPool(proxies) as http:
             client = AsyncClient(KEY, pace=patient(tries=1), http=http)
             for call in (client.balance(), client.download(Output(url="https://f.example/a"))):
-                with pytest.raises(Unreachable, match="by the proxy that the environment names"):
+                with pytest.raises(
+                    ConnectionFailed, match="by the proxy that the environment names"
+                ):
                     await call
     gc.collect()  # httpcore leaves the connection of a failed SOCKS handshake to it.
 
@@ -369,7 +371,7 @@ async def test_a_proxy_that_talks_nonsense_is_an_error_of_ours_that_names_it(
 async def test_a_literal_private_address_is_refused_whoever_connects(
     url: str, environment: dict[str, str]
 ) -> None:
-    async with Connections(Proxies.from_environment(environment)) as http:
+    async with ConnectionPool(Proxies.from_environment(environment)) as http:
         client = AsyncClient(KEY, pace=QUICK, http=http)
         with pytest.raises(PrivateAddress, match="private network"):
             await client.download(Output(url=url))
@@ -419,7 +421,7 @@ async def test_a_name_that_is_unknown_is_a_connection_that_failed(
 ) -> None:
     resolver(monkeypatch, [])
     async with AsyncClient(KEY, pace=patient(tries=1)) as client:
-        with pytest.raises(Unreachable, match="The file host can't be reached") as caught:
+        with pytest.raises(ConnectionFailed, match="The file host can't be reached") as caught:
             await client.download(Output(url="https://files.example/a.png"))
     assert not caught.value.sent
 
@@ -477,7 +479,7 @@ async def test_behind_a_resolver_that_answers_for_every_name_the_address_is_trie
             tried.append(host)
             raise httpcore.ConnectError("nobody")
 
-    backend = _network.PublicOnly()
+    backend = _network.PublicBackend()
     backend._inner = Line()  # type: ignore[assignment]
     with pytest.raises(httpcore.ConnectError):
         await backend.connect_tcp("files.example", 443, 1.0)
@@ -516,7 +518,7 @@ async def test_a_certificate_of_another_name_is_not_taken(
         listening(file_server(b"picture", heard), "127.0.0.2", tls=tls) as port,
         AsyncClient(KEY, pace=patient(tries=1)) as client,
     ):
-        with pytest.raises(Unreachable) as caught:
+        with pytest.raises(ConnectionFailed) as caught:
             await client.download(Output(url=f"https://other.example:{port}/a.png"))
     assert not caught.value.sent
     assert not heard
@@ -544,7 +546,7 @@ async def test_an_address_that_hangs_does_not_keep_the_others_waiting(
                 closed.append(host)
                 raise
 
-    backend = _network.PublicOnly()
+    backend = _network.PublicBackend()
     backend._inner = Slow(backend._inner)  # type: ignore[assignment]
     async with listening(file_server(b"picture", []), "127.0.0.3") as port:
         stream = await asyncio.wait_for(backend.connect_tcp("files.example", port, 30.0), 20)
@@ -568,7 +570,7 @@ async def test_a_redirect_that_is_no_address_is_an_error_of_ours(
         listening(serve, "127.0.0.2", tls=tls) as port,
         AsyncClient(KEY, pace=QUICK) as client,
     ):
-        with pytest.raises(NotUnderstood):
+        with pytest.raises(InvalidResponse):
             await client.download(Output(url=f"https://files.example:{port}/a.png"))
 
 

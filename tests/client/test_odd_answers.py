@@ -21,34 +21,34 @@ from tests.conftest import KEY, patient, story
 from tests.support import service as strict
 from tests.support.service import Service
 from wavespeed import (
+    ApiError,
     AsyncClient,
-    BadKey,
     Completed,
+    ConnectionFailed,
     Downloaded,
     Edit,
-    EditOverdue,
+    EditTimeout,
+    FileUnavailable,
     Finished,
-    MissingFile,
-    NoCredit,
-    NoOutputs,
-    NotAllowed,
-    NotUnderstood,
+    InsufficientCredit,
+    InvalidApiKey,
+    InvalidResponse,
+    MissingOutputs,
     Output,
+    PermissionDenied,
     Prediction,
+    PredictionNotFound,
     RateLimited,
-    Refused,
-    ServiceDown,
+    ServerError,
     Submitted,
-    UnknownTask,
-    Unreachable,
     Waiting,
     WaveSpeedError,
     prepare,
 )
 from wavespeed._error_text import error_text
 from wavespeed._policies import Pace, clock_offset
-from wavespeed._responses import Answer, failure, price
-from wavespeed.errors import refusal
+from wavespeed._responses import ApiResponse, price, task_error
+from wavespeed.errors import error_from_response
 from wavespeed.sandbox import Sandbox
 from wavespeed.studio.runs.run import Failed, Run
 from wavespeed.studio.runs.runner import Runner
@@ -81,9 +81,9 @@ async def test_a_picture_that_its_host_does_not_have_yet_is_asked_for_again(
     assert len(sandbox.calls("download")) == 4
     assert len(sandbox.calls("submit")) == 1
     assert [type(event.error) for event in events if isinstance(event, Waiting)] == [
-        MissingFile,
-        MissingFile,
-        MissingFile,
+        FileUnavailable,
+        FileUnavailable,
+        FileUnavailable,
     ]
 
 
@@ -112,16 +112,16 @@ async def test_a_picture_that_is_nowhere_ends_with_the_predictions_id(
     sandbox.fail("download", status=404, times=40)
     with closing(Store(tmp_path / "studio.db")) as store:
         runner = Runner(client, store, tmp_path)
-        end = await runner.finished(runner.start(edit, "me").id)
+        end = await runner.wait_until_finished(runner.start(edit, "me").id)
         await runner.close()
 
     sandbox.faults("download").clear()
     assert end.state == "failed"
     assert end.prediction
-    said = errors.problem(end)
+    said = errors.error_message(end)
     assert end.prediction.id in said.advice
     assert said.money == "The edit was accepted and costs $0.02."
-    assert [action for action, _ in errors.actions(end)] == ["again"]
+    assert [action for action, _ in errors.error_actions(end)] == ["again"]
 
 
 async def test_a_task_that_was_just_accepted_and_is_not_known_yet_is_asked_for_again(
@@ -152,7 +152,7 @@ async def test_a_task_that_was_accepted_long_ago_and_is_unknown_is_told_at_once(
     first = await accepted(client, edit)
     for age in (None, 3600.0):
         sandbox.fail("result", status=404)
-        with pytest.raises(UnknownTask) as caught:
+        with pytest.raises(PredictionNotFound) as caught:
             [event async for event in client.watch(first.id, age=age)]
         assert (caught.value.spent, caught.value.prediction_id) == ("unknown", first.id)
     assert len(sandbox.calls("result")) == 2
@@ -186,7 +186,7 @@ async def test_and_if_it_stays_so_that_is_said_with_its_id(
     first = await accepted(client, edit)
     sandbox.fail("result", data={"status": "completed", "outputs": []}, times=Pace().no_outputs)
 
-    with pytest.raises(NoOutputs) as caught:
+    with pytest.raises(MissingOutputs) as caught:
         [event async for event in client.watch(first.id)]
 
     assert (caught.value.spent, caught.value.prediction_id) == ("yes", first.id)
@@ -307,7 +307,7 @@ async def test_the_deadline_tells_the_last_cause_it_met(
 ) -> None:
     sandbox.fail("result", status=503, times=200)
     async with AsyncClient(KEY, base_url=base_url, pace=patient(deadline=0.3)) as client:
-        with pytest.raises(EditOverdue, match="WaveSpeed has trouble at the moment") as caught:
+        with pytest.raises(EditTimeout, match="WaveSpeed has trouble at the moment") as caught:
             await story(client, Edit("warm [[stuck]]", (photo,)))
     sandbox.faults("result").clear()
 
@@ -334,28 +334,30 @@ async def _until(events: Any, kind: type) -> Any:
 
 
 def test_a_service_in_trouble_is_left_alone_as_long_as_it_asks() -> None:
-    busy = refusal(503, retry_after=40.0)
-    assert Pace().again(busy, 1) == 40.0
-    assert (Pace().again(refusal(503, retry_after=3600.0), 1) or 0) < 15
+    busy = error_from_response(503, retry_after=40.0)
+    assert Pace().retry_delay(busy, 1) == 40.0
+    assert (Pace().retry_delay(error_from_response(503, retry_after=3600.0), 1) or 0) < 15
 
 
 @pytest.mark.parametrize(
     ("error", "waited", "again"),
     [
-        (MissingFile("", status=404), 0.0, True),
-        (MissingFile("", status=403), 50.0, True),
-        (MissingFile("", status=404), 61.0, False),
-        (UnknownTask("", status=404), 20.0, True),
-        (UnknownTask("", status=404), 29.0, True),
-        (UnknownTask("", status=404), 31.0, False),
-        (UnknownTask("", status=404), float("inf"), False),
+        (FileUnavailable("", status=404), 0.0, True),
+        (FileUnavailable("", status=403), 50.0, True),
+        (FileUnavailable("", status=404), 61.0, False),
+        (PredictionNotFound("", status=404), 20.0, True),
+        (PredictionNotFound("", status=404), 29.0, True),
+        (PredictionNotFound("", status=404), 31.0, False),
+        (PredictionNotFound("", status=404), float("inf"), False),
     ],
 )
 def test_how_long_what_is_missing_is_asked_for(
     error: WaveSpeedError, waited: float, again: bool
 ) -> None:
     for attempt in (1, 3, 6, 20):  # However long the pauses have become.
-        assert (Pace().again(error, attempt, waited=waited, paid=True) is not None) is again
+        assert (
+            Pace().retry_delay(error, attempt, waited=waited, already_billed=True) is not None
+        ) is again
 
 
 # --- Money ----------------------------------------------------------------------------------
@@ -382,7 +384,7 @@ def test_an_edit_is_free_only_where_both_prices_say_so(
     data: dict[str, Any], expected: float | None
 ) -> None:
     if expected is None:
-        with pytest.raises(NotUnderstood):
+        with pytest.raises(InvalidResponse):
             price(data)
     else:
         assert price(data) == expected
@@ -391,22 +393,22 @@ def test_an_edit_is_free_only_where_both_prices_say_so(
 @pytest.mark.parametrize(
     ("status", "text", "kind"),
     [
-        (403, "This model is not available with trial credit.", NotAllowed),
-        (403, "Not supported for trial credits; top up to use it", NotAllowed),
-        (400, "Free credits can only be used for other models", Refused),
-        (403, "Not available with trial credit. Please add credits", NotAllowed),
-        (400, "Please add more credits", NoCredit),
-        (403, "Insufficient credits", NoCredit),
-        (400, "You do not have enough credit", NoCredit),
-        (403, "Your trial credit is used up", NoCredit),
-        (400, "Your balance is 0.00", NoCredit),
-        (400, "Please top up your account", NoCredit),
-        (400, "the white balance is too low", Refused),
-        (402, "pay", NoCredit),
+        (403, "This model is not available with trial credit.", PermissionDenied),
+        (403, "Not supported for trial credits; top up to use it", PermissionDenied),
+        (400, "Free credits can only be used for other models", ApiError),
+        (403, "Not available with trial credit. Please add credits", PermissionDenied),
+        (400, "Please add more credits", InsufficientCredit),
+        (403, "Insufficient credits", InsufficientCredit),
+        (400, "You do not have enough credit", InsufficientCredit),
+        (403, "Your trial credit is used up", InsufficientCredit),
+        (400, "Your balance is 0.00", InsufficientCredit),
+        (400, "Please top up your account", InsufficientCredit),
+        (400, "the white balance is too low", ApiError),
+        (402, "pay", InsufficientCredit),
     ],
 )
 def test_only_an_empty_account_is_out_of_credit(status: int, text: str, kind: type) -> None:
-    assert type(refusal(status, text=text)) is kind
+    assert type(error_from_response(status, text=text)) is kind
 
 
 # --- The service's own words ----------------------------------------------------------------
@@ -436,20 +438,20 @@ async def test_the_words_of_a_refusal_are_found_in_any_shape(
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     sandbox.fail("submit", status=400, body=content)
 
-    with pytest.raises(Refused, match="images is missing"):
+    with pytest.raises(ApiError, match="images is missing"):
         await story(client, edit)
 
 
 def test_the_page_of_a_gateway_is_not_quoted() -> None:
-    answer = Answer(403, None, b"<html><title>Forbidden</title></html>")
-    with pytest.raises(NotAllowed) as caught:
+    answer = ApiResponse(403, None, b"<html><title>Forbidden</title></html>")
+    with pytest.raises(PermissionDenied) as caught:
         answer.data()
     assert "WaveSpeed says" not in str(caught.value)
 
 
 def test_the_error_of_a_task_may_be_an_object() -> None:
     task = Prediction.from_json(with_data(status="failed", error={"message": "too dark"}))
-    assert "too dark" in str(failure(task))
+    assert "too dark" in str(task_error(task))
 
 
 @given(JSON)
@@ -459,8 +461,8 @@ def test_no_json_is_too_odd_to_look_for_words_in(value: object) -> None:
 
 @given(JSON, st.integers(200, 599))
 def test_no_json_makes_an_answer_raise_what_is_not_ours(body: object, status: int) -> None:
-    answer = Answer(status, None, json.dumps(body).encode())
-    for read in (answer.data, answer.prediction, answer.accepted):
+    answer = ApiResponse(status, None, json.dumps(body).encode())
+    for read in (answer.data, answer.prediction, answer.accepted_prediction):
         with suppress(WaveSpeedError):
             read()
 
@@ -491,7 +493,7 @@ async def test_a_key_that_stands_in_every_answer_breaks_none(
         events = await story(client, Edit(edit.prompt, edit.images, base64_output=True))
         assert isinstance(events[-1], Finished)
         sandbox.fail("balance", status=401, body={"message": f"bad key {key}, sorry"})
-        with pytest.raises(BadKey, match=r"bad key \[key\], sorry"):
+        with pytest.raises(InvalidApiKey, match=r"bad key \[key\], sorry"):
             await client.balance()
 
 
@@ -543,7 +545,7 @@ async def test_a_lost_submission_is_found_by_a_clock_that_is_off(
     async with AsyncClient(strict.KEY, base_url=off.api_url, pace=pace) as client:
         with closing(Store(tmp_path / "studio.db")) as store:
             runner = Runner(client, store, tmp_path)
-            end = await runner.finished(runner.start(edit, "me").id)
+            end = await runner.wait_until_finished(runner.start(edit, "me").id)
             await runner.close()
         assert abs(client.clock_offset.total_seconds() - off.clock) < 5
 
@@ -557,11 +559,11 @@ async def test_a_lost_submission_is_found_by_a_clock_that_is_off(
 @pytest.mark.parametrize(
     "error",
     [
-        MissingFile("x", status=404),
-        NoOutputs(prediction_id="p9"),
-        EditOverdue("No result.", prediction_id="p9", last_error=Unreachable("x", sent=True)),
+        FileUnavailable("x", status=404),
+        MissingOutputs(prediction_id="p9"),
+        EditTimeout("No result.", prediction_id="p9", last_error=ConnectionFailed("x", sent=True)),
         RateLimited("x", status=429),
-        ServiceDown("x", status=503),
+        ServerError("x", status=503),
     ],
     ids=lambda error: type(error).__name__,
 )
@@ -572,13 +574,15 @@ def test_what_is_paid_for_names_its_id_in_the_words_and_never_sells_it_again(
     task = Prediction.from_json(with_data(id="p9"))
     run = Run(
         id="r1",
-        visitor="me",
+        visitor_id="me",
         edit=Edit("x", ("https://x.example/a.png",)),
         started_at=datetime.now(UTC),
-    ).after(Submitted(1.0, task))
+    ).apply(Submitted(1.0, task))
 
-    said = errors.problem(run.after(Failed(2.0, error)))
+    said = errors.error_message(run.apply(Failed(2.0, error)))
 
     assert "p9" in said.advice
     assert said.money.startswith("The edit was accepted")
-    assert [action for action, _ in errors.actions(run.after(Failed(2.0, error)))] == ["again"]
+    assert [action for action, _ in errors.error_actions(run.apply(Failed(2.0, error)))] == [
+        "again"
+    ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.conftest import KEY, QUICK, story
-from wavespeed import AsyncClient, Edit, Finished, NotUnderstood, Output
+from wavespeed import AsyncClient, Edit, Finished, InvalidResponse, Output
 from wavespeed.sandbox import Sandbox
 
 pytestmark = pytest.mark.anyio
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.anyio
 )
 async def test_an_output_on_a_private_address_or_in_the_clear_is_not_fetched(url: str) -> None:
     async with AsyncClient(KEY, base_url="https://api.wavespeed.ai", pace=QUICK) as client:
-        with pytest.raises(NotUnderstood):
+        with pytest.raises(InvalidResponse):
             await client.download(Output(url=url))
 
 
@@ -36,7 +36,7 @@ async def test_nor_is_it_after_a_redirect(
 ) -> None:
     sandbox.fail("download", status=302, headers={"Location": location}, body=b"")
 
-    with pytest.raises(NotUnderstood):
+    with pytest.raises(InvalidResponse):
         await story(client, edit)
 
 

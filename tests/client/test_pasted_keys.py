@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wavespeed import AsyncClient, BadKey, keys
+from wavespeed import AsyncClient, InvalidApiKey, keys
 from wavespeed.studio.logs import Redact
 
 KEY = "ws-secret-key-0123456789"
@@ -61,7 +61,7 @@ def test_what_comes_along_with_a_key_is_taken_off(pasted: str) -> None:
     ids=ascii,
 )
 def test_what_can_not_be_taken_off_is_refused_with_the_hint(key: str) -> None:
-    with pytest.raises(BadKey, match="There is an invisible character in it") as caught:
+    with pytest.raises(InvalidApiKey, match="There is an invisible character in it") as caught:
         AsyncClient(key)
     assert "secret" not in str(caught.value)
 
@@ -70,7 +70,7 @@ def test_what_can_not_be_taken_off_is_refused_with_the_hint(key: str) -> None:
     "key", ["two words", "schlüssel", "\u200b", "", "Bearer", "Authorization:"]
 )
 def test_what_is_visibly_no_key_is_refused_without_the_hint(key: str) -> None:
-    with pytest.raises(BadKey) as caught:
+    with pytest.raises(InvalidApiKey) as caught:
         AsyncClient(key)
     assert "invisible" not in str(caught.value)
 
@@ -78,7 +78,7 @@ def test_what_is_visibly_no_key_is_refused_without_the_hint(key: str) -> None:
 @given(st.text())
 def test_no_text_makes_the_constructor_raise_anything_but_bad_key(text: str) -> None:
     if keys.problem(keys.clean(text)):
-        with pytest.raises(BadKey):
+        with pytest.raises(InvalidApiKey):
             AsyncClient(text)
     else:
         assert re.fullmatch(r"[\x21-\x7e]+", keys.clean(text))

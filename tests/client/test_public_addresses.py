@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.conftest import KEY, QUICK
-from wavespeed import AsyncClient, NotUnderstood, Output
+from wavespeed import AsyncClient, InvalidResponse, Output
 from wavespeed._public_addresses import is_public
 
 PRIVATE_HOSTS = [
@@ -46,7 +46,7 @@ PRIVATE_HOSTS = [
 @pytest.mark.parametrize("host", PRIVATE_HOSTS)
 async def test_no_spelling_of_a_private_host_is_asked(host: str) -> None:
     async with AsyncClient(KEY, base_url="https://api.wavespeed.ai", pace=QUICK) as client:
-        with pytest.raises(NotUnderstood):
+        with pytest.raises(InvalidResponse):
             await client.download(Output(url=f"https://{host}:9/x.png"))
 
 

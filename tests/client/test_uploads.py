@@ -15,22 +15,22 @@ from PIL import Image
 
 from tests.conftest import KEY, QUICK, story
 from wavespeed import (
+    ApiError,
     AsyncClient,
-    Changes,
     Edit,
     EditFailed,
     Event,
     Finished,
     InvalidEdit,
-    Refused,
-    ServiceDown,
+    Preprocessing,
+    ServerError,
     Uploaded,
     Uploading,
     Waiting,
     _uploads,
     images,
 )
-from wavespeed._uploads import KEPT_SECONDS
+from wavespeed._uploads import LIFETIME
 from wavespeed.sandbox import Sandbox
 
 pytestmark = pytest.mark.anyio
@@ -96,8 +96,8 @@ def other(tmp_path: Path) -> Path:
     return path
 
 
-def changes(events: list[Event]) -> tuple[Changes | None, ...]:
-    return next(event.changes for event in events if isinstance(event, Uploading))
+def changes(events: list[Event]) -> tuple[Preprocessing | None, ...]:
+    return next(event.preprocessing for event in events if isinstance(event, Uploading))
 
 
 def urls(events: list[Event]) -> tuple[str, ...]:
@@ -203,7 +203,7 @@ async def test_after_an_hour_it_is_uploaded_again(
     sandbox: Sandbox, client: AsyncClient, edit: Edit, clock: Clock
 ) -> None:
     await story(client, edit)
-    clock.passed += KEPT_SECONDS - 60
+    clock.passed += LIFETIME - 60
     await story(client, edit)
     assert puts(sandbox) == (1, 1)
 
@@ -222,7 +222,7 @@ async def test_the_oldest_uploads_give_way_to_new_ones(
     other: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(_uploads, "MOST_KEPT", 1)
+    monkeypatch.setattr(_uploads, "MAX_CACHED", 1)
 
     for path in (photo, other, other, photo):
         await story(client, Edit("invert", (path,)))
@@ -247,7 +247,7 @@ async def test_a_failed_upload_is_seen_by_all_who_wait_and_not_remembered(
 
     both = await asyncio.gather(story(client, edit), story(client, edit), return_exceptions=True)
 
-    assert [type(error) for error in both] == [ServiceDown, ServiceDown]
+    assert [type(error) for error in both] == [ServerError, ServerError]
     assert len(sandbox.calls("put")) == QUICK.tries
     assert isinstance((await story(client, edit))[-1], Finished)
     assert len(sandbox.calls("put")) == QUICK.tries + 1
@@ -261,7 +261,7 @@ async def test_an_edit_that_is_ready_when_the_upload_of_another_fails_uploads_on
         if isinstance(event, Uploading):
             break
     sandbox.fail("put", status=400)
-    with pytest.raises(Refused):
+    with pytest.raises(ApiError):
         await story(client, edit)
 
     rest = [event async for event in ready]
@@ -312,7 +312,7 @@ async def test_everyone_who_waits_for_an_upload_hears_of_its_pauses(
     for events in stories:
         kinds = [type(event) for event in events]
         assert kinds.index(Uploading) < kinds.index(Waiting) < kinds.index(Uploaded)
-        assert sorted(event.at for event in events) == [event.at for event in events]
+        assert sorted(event.elapsed for event in events) == [event.elapsed for event in events]
     assert puts(sandbox) == (2, 2)
 
 
@@ -359,16 +359,16 @@ async def test_an_upload_that_fails_just_as_it_is_given_up_leaves_no_error_behin
 ) -> None:
     fails = asyncio.Event()
 
-    async def send(image: images.types.Image, hear: _uploads.Hear) -> str:
+    async def send(image: images.types.Image, hear: _uploads.OnRetry) -> str:
         await fails.wait()
-        raise ServiceDown("", status=503)
+        raise ServerError("", status=503)
 
     known = _uploads.Uploads(send, time.monotonic)
-    with closing(known.batch([photo])) as ready:
+    with closing(known.of_edit([photo])) as ready:
         await ready.prepare()
         for turns in range(6):
             fails.clear()
-            with closing(known.batch([photo])) as batch:
+            with closing(known.of_edit([photo])) as batch:
                 await batch.prepare()
                 waiting = asyncio.create_task(batch.upload(lambda seconds, error: None))
                 await asyncio.sleep(0.01)
@@ -376,7 +376,7 @@ async def test_an_upload_that_fails_just_as_it_is_given_up_leaves_no_error_behin
                 for _ in range(turns):
                     await asyncio.sleep(0)
                 waiting.cancel()
-                with suppress(asyncio.CancelledError, ServiceDown):
+                with suppress(asyncio.CancelledError, ServerError):
                     await waiting
 
 
@@ -405,7 +405,7 @@ async def test_pictures_the_service_could_not_read_are_uploaded_again(
 
     with pytest.raises(EditFailed) as caught:
         await story(client, edit)
-    assert caught.value.code == 1402
+    assert caught.value.service_code == 1402
     assert puts(sandbox) == (1, 1)
 
     assert isinstance((await story(client, edit))[-1], Finished)
@@ -417,7 +417,7 @@ async def test_so_are_those_of_a_submission_refused_for_them(
 ) -> None:
     sandbox.fail("submit", status=400, body={"code": 1402, "message": "media access failed"})
 
-    with pytest.raises(Refused):
+    with pytest.raises(ApiError):
         await story(client, edit)
 
     await story(client, edit)

@@ -169,7 +169,7 @@ def test_whatever_tasks_take_looks_keep_their_distance_and_their_budget(
     assert found.calls >= 0.999
     age = 0.0
     for _ in range(50):
-        pause = pace.next_look(age, found.looks)
+        pause = pace.next_delay(age, found.looks)
         assert pause >= shortest
         age += pause
 
@@ -196,12 +196,12 @@ def test_two_hundred_lives_are_planned_with_in_a_moment() -> None:
 
 def test_looks_that_come_late_skip_what_would_be_too_close() -> None:
     pace, looks = Pace(), (5.0, 6.0, 7.0, 9.0)
-    assert pace.next_look(0.0, looks) == 5.0
-    assert pace.next_look(5.1, looks) == 1.0
-    assert pace.next_look(5.6, looks) == pytest.approx(1.4)
-    assert pace.next_look(7.4, looks) == pytest.approx(1.6)
-    assert pace.next_look(9.0, looks) == pytest.approx(1.35)
-    assert pace.next_look(90.0, looks) == 5.0
+    assert pace.next_delay(0.0, looks) == 5.0
+    assert pace.next_delay(5.1, looks) == 1.0
+    assert pace.next_delay(5.6, looks) == pytest.approx(1.4)
+    assert pace.next_delay(7.4, looks) == pytest.approx(1.6)
+    assert pace.next_delay(9.0, looks) == pytest.approx(1.35)
+    assert pace.next_delay(90.0, looks) == 5.0
 
 
 # --- What is learned ------------------------------------------------------------------------
@@ -286,8 +286,8 @@ async def test_after_some_edits_each_takes_one_call(
 
     assert asked <= 4
     assert watchful.usual == pytest.approx(STEADY, abs=0.05)
-    submitted = next(event.at for event in events if isinstance(event, Submitted))
-    assert events[-1].at - submitted < STEADY + 0.3
+    submitted = next(event.elapsed for event in events if isinstance(event, Submitted))
+    assert events[-1].elapsed - submitted < STEADY + 0.3
 
 
 @pytest.mark.anyio

@@ -18,8 +18,8 @@ from tests.support.service import Service
 from tests.support.visits import drop, visit, wait_for_pictures
 from wavespeed import Edit
 from wavespeed.studio.export.archive import archive
-from wavespeed.studio.runs.batch import newest, progress
-from wavespeed.studio.runs.run import Result, Run, State
+from wavespeed.studio.runs.batch import latest_attempts, progress
+from wavespeed.studio.runs.run import OutputFile, Run, State
 from wavespeed.studio.text import labels
 
 
@@ -209,12 +209,12 @@ def test_what_was_flagged_stays_covered_in_a_batch(
 
 def run(number: int, state: State = "running", **known: object) -> Run:
     edit = Edit("grey", (PHOTOS / "coffee.jpg",))
-    made = Run(id=f"{number}", visitor="v", edit=edit, started_at=datetime.now(UTC), batch=True)
-    return replace(made, number=number, state=state, **known)  # type: ignore[arg-type]
+    made = Run(id=f"{number}", visitor_id="v", edit=edit, started_at=datetime.now(UTC), batch=True)
+    return replace(made, position=number, state=state, **known)  # type: ignore[arg-type]
 
 
 def test_files_of_one_name_are_told_apart_by_their_place(tmp_path: Path) -> None:
-    result = Result(PHOTOS / "coffee.jpg", "JPEG", 600, 400, 9, "data:,", nsfw=False)
+    result = OutputFile(PHOTOS / "coffee.jpg", "JPEG", 600, 400, 9, "data:,", nsfw=False)
     runs = [run(number, "done", results=(result,)) for number in range(3)]
     # As a second try has it: begun last, and first in its place.
     runs[0] = replace(runs[0], started_at=datetime.now(UTC) + timedelta(seconds=60))
@@ -230,10 +230,15 @@ def test_files_of_one_name_are_told_apart_by_their_place(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("runs", "usual", "parallel", "said"),
     [
-        ([run(0), run(1, held=True)], None, 1, "0 of 2 done, 1 running, 1 waiting."),
-        ([run(0), run(1, held=True)], 20.0, 1, "1 running, 1 waiting. About 30 s left."),
-        ([run(0, "done", at=8.0), run(1)], 20.0, 2, "1 of 2 done, 1 running. About 4 s left."),
-        ([run(n, held=n > 1) for n in range(50)], 12.0, 2, "2 running, 48 waiting. About 5 min"),
+        ([run(0), run(1, awaiting_slot=True)], None, 1, "0 of 2 done, 1 running, 1 waiting."),
+        ([run(0), run(1, awaiting_slot=True)], 20.0, 1, "1 running, 1 waiting. About 30 s left."),
+        ([run(0, "done", elapsed=8.0), run(1)], 20.0, 2, "1 of 2 done, 1 running. About 4 s left."),
+        (
+            [run(n, awaiting_slot=n > 1) for n in range(50)],
+            12.0,
+            2,
+            "2 running, 48 waiting. About 5 min",
+        ),
         ([run(0, "done"), run(1, "stopped")], 12.0, 2, "1 of 2 done, 1 paused."),
         ([run(0, "failed"), run(1, "unknown")], 12.0, 2, "0 of 2 done, 2 failed."),
     ],
@@ -247,4 +252,8 @@ def test_the_time_left_comes_from_what_edits_took(
 def test_an_edit_tried_again_stands_in_the_place_of_the_failed_one() -> None:
     first, other = run(0, "failed"), run(1, "done")
     again = replace(first, id="again", state="running", attempt=1)
-    assert newest([again, other, first]) == newest([first, other, again]) == [again, other]
+    assert (
+        latest_attempts([again, other, first])
+        == latest_attempts([first, other, again])
+        == [again, other]
+    )

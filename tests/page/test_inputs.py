@@ -151,7 +151,7 @@ def test_examples_and_chips_fill_in_and_spend_nothing(page: Page) -> None:
     ],
 )
 def test_pictures_are_named_in_several_ways(prompt: str, told: str) -> None:
-    said = images.named(prompt, 1)
+    said = images.missing_image_hint(prompt, 1)
     assert told in said
     assert bool(said) == bool(told)
 

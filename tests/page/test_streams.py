@@ -128,8 +128,9 @@ def test_a_press_that_is_refused_is_not_asked_for_again(browser: Browser, app: A
         proxy.is_refusing_joins = True
         page.evaluate("window.wavespeed.trigger('click', { press: '' })")
         page.wait_for_function("() => document.querySelector('.toast-body.error')")
+        page.wait_for_timeout(1500)  # What the page asks for as it comes is over.
         before = proxy.joins
-        page.wait_for_timeout(3000)
+        page.wait_for_timeout(2500)
         assert proxy.joins == before
 
 

@@ -22,7 +22,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 @pytest.fixture
 def quick_looks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wavespeed.studio.runs.executor.LOOKS", (0.2, 0.3))
+    monkeypatch.setattr("wavespeed.studio.runs.executor.RECOVERY_DELAYS", (0.2, 0.3))
 
 
 @pytest.fixture

@@ -12,32 +12,38 @@ from starlette.datastructures import Headers
 
 from tests.conftest import QUICK
 from wavespeed import (
+    ApiError,
     AsyncClient,
-    BadKey,
     Edit,
-    InactiveKey,
+    InactiveApiKey,
+    InsufficientCredit,
+    InvalidApiKey,
     InvalidEdit,
-    NoCredit,
-    NotAllowed,
-    Refused,
+    PermissionDenied,
 )
 from wavespeed.sandbox import Sandbox
 from wavespeed.studio.runs.account import Account
-from wavespeed.studio.runs.errors import KeyNeeded
+from wavespeed.studio.runs.errors import ApiKeyRequired
 from wavespeed.studio.runs.run import Run
-from wavespeed.studio.sessions import is_owner, known
+from wavespeed.studio.sessions import is_owner, visitor_id
 from wavespeed.studio.text import errors, labels
 
 pytestmark = pytest.mark.anyio
 
 
-def made(task_id: str, edit: Edit, *, own_key: bool = False) -> Run:
+def made(task_id: str, edit: Edit, *, uses_visitor_key: bool = False) -> Run:
     """A run that made the task."""
     from wavespeed import Prediction
-    from wavespeed.studio.runs.run import Found
+    from wavespeed.studio.runs.run import Recovered
 
-    run = Run(id="r", visitor="v", edit=edit, started_at=datetime.now(UTC), own_key=own_key)
-    return run.after(Found(1.0, Prediction(task_id, "completed")))
+    run = Run(
+        id="r",
+        visitor_id="v",
+        edit=edit,
+        started_at=datetime.now(UTC),
+        uses_visitor_key=uses_visitor_key,
+    )
+    return run.apply(Recovered(1.0, Prediction(task_id, "completed")))
 
 
 async def learnt(account: Account) -> float:
@@ -71,8 +77,8 @@ async def test_what_a_run_made_is_deleted_at_the_service(
 async def test_what_a_visitors_key_made_is_deleted_with_that_key_alone(
     client: AsyncClient, sandbox: Sandbox, edit: Edit
 ) -> None:
-    with pytest.raises(KeyNeeded):
-        await Account(client).delete(made("p1", edit, own_key=True))
+    with pytest.raises(ApiKeyRequired):
+        await Account(client).delete(made("p1", edit, uses_visitor_key=True))
     assert not sandbox.calls("delete")
 
 
@@ -80,42 +86,42 @@ async def test_an_id_that_is_none_is_not_even_asked_for(
     client: AsyncClient, sandbox: Sandbox
 ) -> None:
     with pytest.raises(InvalidEdit, match="not a prediction id"):
-        await Account(client).find("../balance")
+        await Account(client).find_prediction("../balance")
     assert not sandbox.calls()
 
 
 @pytest.mark.parametrize(
     ("status", "message", "kind"),
     [
-        (401, "Invalid API key", BadKey),
-        (401, "API key is not active. Top up your account to activate it.", InactiveKey),
-        (401, "This key is inactive", InactiveKey),
-        (401, "Invalid or inactive API key", BadKey),
-        (402, "Payment required", NoCredit),
-        (403, "Insufficient balance", NoCredit),
-        (403, "Account suspended", NotAllowed),
+        (401, "Invalid API key", InvalidApiKey),
+        (401, "API key is not active. Top up your account to activate it.", InactiveApiKey),
+        (401, "This key is inactive", InactiveApiKey),
+        (401, "Invalid or inactive API key", InvalidApiKey),
+        (402, "Payment required", InsufficientCredit),
+        (403, "Insufficient balance", InsufficientCredit),
+        (403, "Account suspended", PermissionDenied),
     ],
 )
 async def test_four_troubles_with_a_key_are_told_apart(
-    client: AsyncClient, sandbox: Sandbox, status: int, message: str, kind: type[BadKey]
+    client: AsyncClient, sandbox: Sandbox, status: int, message: str, kind: type[InvalidApiKey]
 ) -> None:
     sandbox.fail("price", status=status, body={"code": status, "message": message})
     with pytest.raises(kind) as caught:
         await Account(client).price()
     assert type(caught.value) is kind
     told = {
-        errors.key_trouble(error("x", status=1))
-        for error in (BadKey, InactiveKey, NoCredit, NotAllowed)
+        errors.key_error(error("x", status=1))
+        for error in (InvalidApiKey, InactiveApiKey, InsufficientCredit, PermissionDenied)
     }
     assert len(told) == 4
-    assert errors.key_trouble(caught.value) in told
+    assert errors.key_error(caught.value) in told
 
 
 async def test_a_white_balance_is_no_empty_account(client: AsyncClient, sandbox: Sandbox) -> None:
     sandbox.fail("price", status=400, body={"message": "The white balance can't be read."})
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(ApiError) as caught:
         await Account(client).price()
-    assert type(caught.value) is Refused
+    assert type(caught.value) is ApiError
 
 
 LOCAL, AWAY = "127.0.0.1", "203.0.113.9"
@@ -168,8 +174,8 @@ def test_a_page_that_does_not_know_its_visitor_yet_has_one_all_the_same() -> Non
         def __init__(self, session_hash: str | None) -> None:
             self.session_hash = session_hash
 
-    early = known(None, Request("page-1"))
-    assert known("not an id", Request("page-1")) == early
-    assert known(early, Request("page-2")) == early
-    assert known(None, Request("page-2")) != early
-    assert known(None, Request(None)) != known(None, Request(None))
+    early = visitor_id(None, Request("page-1"))
+    assert visitor_id("not an id", Request("page-1")) == early
+    assert visitor_id(early, Request("page-2")) == early
+    assert visitor_id(None, Request("page-2")) != early
+    assert visitor_id(None, Request(None)) != visitor_id(None, Request(None))

@@ -20,13 +20,15 @@ from tests.support.credentials import signed_jpeg, signed_png, signed_webp
 from tests.support.service import KEY, Service
 from wavespeed import AsyncClient, Edit
 from wavespeed.studio.runs.credentials import has_credentials
-from wavespeed.studio.runs.metadata import Recipe, read, write
+from wavespeed.studio.runs.metadata import EditMetadata, read, write
 from wavespeed.studio.runs.run import Run
 from wavespeed.studio.runs.runner import Runner
 from wavespeed.studio.runs.store import Store
 
 ME, YOU = "visitor-1", "visitor-2"
-RECIPE = Recipe("make it red", "a/model", "p1", datetime(2026, 1, 1, tzinfo=UTC), ("ab" * 32,))
+RECIPE = EditMetadata(
+    "make it red", "a/model", "p1", datetime(2026, 1, 1, tzinfo=UTC), ("ab" * 32,)
+)
 KINDS: list[tuple[str, Callable[[bytes], bytes]]] = [
     ("PNG", signed_png),
     ("JPEG", signed_jpeg),
@@ -60,7 +62,7 @@ async def runner(service: Service, store: Store, data: Path) -> AsyncIterator[Ru
 
 
 async def edited(runner: Runner, *pictures: Path, visitor: str = ME) -> Run:
-    run = await runner.finished(runner.start(Edit("make it red", pictures), visitor).id)
+    run = await runner.wait_until_finished(runner.start(Edit("make it red", pictures), visitor).id)
     assert run.state == "done"
     return run
 
@@ -110,7 +112,7 @@ async def test_a_signed_result_stays_as_it_came_and_its_recipe_lies_beside_it(
     assert recipe is not None
     assert run.prediction is not None
     assert (recipe.prompt, recipe.prediction_id) == ("make it red", run.prediction.id)
-    await runner.forget(run.id, ME)
+    await runner.delete(run.id, ME)
     assert results_in(data) == [], "the recipe goes with its picture"
 
 
@@ -122,8 +124,8 @@ async def test_an_edit_of_a_signed_result_knows_what_it_was_made_of(
     first = await edited(runner, photo)
     copy = tmp_path / "downloaded.png"
     copy.write_bytes(first.results[0].path.read_bytes())
-    assert (await edited(runner, copy)).parent == first.id
-    assert (await edited(runner, copy, visitor=YOU)).parent is None
+    assert (await edited(runner, copy)).parent_id == first.id
+    assert (await edited(runner, copy, visitor=YOU)).parent_id is None
 
 
 @pytest.mark.anyio
@@ -138,7 +140,7 @@ async def test_a_flagged_result_is_known_by_its_bytes_its_run_long_deleted(
     other = await edited(runner, photo)
 
     for run in (flagged, decent, other):
-        await runner.forget(run.id, ME)
+        await runner.delete(run.id, ME)
     with closing(Store(data / "studio.db")) as restarted:
         assert restarted.is_flagged(flagged.results[0].sha256)
         assert not restarted.is_flagged(other.results[0].sha256)
@@ -162,5 +164,5 @@ async def test_a_result_without_credentials_says_that_a_model_made_it(
     assert source_type(run) == f"{terms}/compositeWithTrainedAlgorithmicMedia"
 
     assert run.prediction is not None
-    fetched = await runner.finished((await runner.fetch(run.prediction, YOU)).id)
+    fetched = await runner.wait_until_finished((await runner.fetch(run.prediction, YOU)).id)
     assert source_type(fetched) == f"{terms}/trainedAlgorithmicMedia"

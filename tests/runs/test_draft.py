@@ -11,7 +11,7 @@ import pytest
 from wavespeed import MAX_PROMPT
 from wavespeed.studio.runs.store import Store
 from wavespeed.studio.security.uploads import Uploads
-from wavespeed.studio.ui.form import drafted, linked
+from wavespeed.studio.ui.form import parse_draft, parse_query
 
 
 @pytest.mark.anyio
@@ -42,15 +42,17 @@ async def test_a_draft_brings_back_what_its_visitor_may_name_and_nothing_else(
     with closing(Store(tmp_path / "studio.db")) as store:
         uploads = Uploads(store)
         await uploads.record([f"{cache}/kept.png", f"{cache}/gone.png"])
-        store.allow([f"{cache}/anothers.png"], "another", datetime.now(UTC))
+        store.allow_paths([f"{cache}/anothers.png"], "another", datetime.now(UTC))
 
-        assert await drafted(filled(draft, cache), "me", uploads, nowhere) == ([], "", False)
+        assert await parse_draft(filled(draft, cache), "me", uploads, nowhere) == ([], "", False)
         kept = {"text": "a bowl", "paths": [str(cache / "kept.png")], "each": True}
         told = ([cache / "kept.png"], "a bowl", True)
-        assert await drafted(kept, "me", uploads, nowhere) == told
-        assert (await drafted(kept, "me", uploads, everywhere))[0] == []
+        assert await parse_draft(kept, "me", uploads, nowhere) == told
+        assert (await parse_draft(kept, "me", uploads, everywhere))[0] == []
         theirs = {"text": "a bowl", "paths": [str(cache / "anothers.png")]}
-        assert (await drafted(theirs, "another", uploads, nowhere))[0] == [cache / "anothers.png"]
+        assert (await parse_draft(theirs, "another", uploads, nowhere))[0] == [
+            cache / "anothers.png"
+        ]
 
 
 def nowhere(path: Path) -> bool:
@@ -85,4 +87,4 @@ def filled(draft: object, cache: Path) -> object:
 def test_an_address_asks_for_words_and_a_run_and_for_nothing_else(
     draft: object, asked: tuple[str, str | None]
 ) -> None:
-    assert linked(draft) == asked
+    assert parse_query(draft) == asked

@@ -35,9 +35,9 @@ from wavespeed import (
 )
 from wavespeed.studio.export.archive import archive as archive_of
 from wavespeed.studio.export.archive import contact_sheet as contact_sheet_of
-from wavespeed.studio.runs.files import Files
+from wavespeed.studio.runs.files import RunFiles
 from wavespeed.studio.runs.metadata import read
-from wavespeed.studio.runs.run import Failed, Result, Run, Saved
+from wavespeed.studio.runs.run import Failed, OutputFile, Run, Saved
 
 NOON = datetime(2026, 1, 14, 12, tzinfo=UTC)
 HOSTILE = [
@@ -49,7 +49,7 @@ HOSTILE = [
 ]
 
 
-def flagged(result: Result) -> bool:
+def flagged(result: OutputFile) -> bool:
     return bool(result.nsfw)
 
 
@@ -78,7 +78,7 @@ def sent(
     done = Prediction(f"p{minute}", "completed", outputs=outputs, inference=3.0)
     run = Run(
         id=f"run{minute}",
-        visitor="me",
+        visitor_id="me",
         edit=Edit(prompt, inputs),
         started_at=NOON + timedelta(minutes=minute),
     )
@@ -89,7 +89,7 @@ def sent(
         Submitted(0.75, queued),
         Completed(4.0, done),
     ):
-        run = run.after(event)
+        run = run.apply(event)
     return run
 
 
@@ -103,11 +103,11 @@ def finished(
 ) -> Run:
     told = tuple(Output(url="https://files.example/1.png", nsfw=flag) for flag in nsfw)
     run = sent(prompt, *inputs, minute=minute, outputs=told)
-    files = Files(folder)
+    files = RunFiles(folder)
     for index, content in enumerate(outputs):
-        run = run.after(Saved(4.25, files.save(run, Downloaded(4.25, index, content))))
+        run = run.apply(Saved(4.25, files.save(run, Downloaded(4.25, index, content))))
     assert run.prediction is not None
-    return run.after(Finished(4.5, run.prediction))
+    return run.apply(Finished(4.5, run.prediction))
 
 
 def packed(file: Path) -> tuple[list[dict[str, Any]], dict[str, bytes]]:
@@ -249,8 +249,8 @@ def test_runs_that_failed_or_are_under_way_are_told_in_the_manifest_only(
     photo: Path, tmp_path: Path
 ) -> None:
     running = sent("under way", photo)
-    failed = sent("refused", photo, minute=1).after(
-        Failed(5.0, EditFailed("No luck.", code=None, prediction_id="p1"))
+    failed = sent("refused", photo, minute=1).apply(
+        Failed(5.0, EditFailed("No luck.", service_code=None, prediction_id="p1"))
     )
 
     archive([running, failed], tmp_path / "edits.zip", covered=flagged, hidden=hidden)

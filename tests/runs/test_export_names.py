@@ -71,7 +71,7 @@ def test_a_batchs_runs_are_named_after_their_pictures(tmp_path: Path) -> None:
         path.parent.mkdir()
         path.write_bytes(painted("teal"))
         run = finished(tmp_path, "sketch", path)
-        runs.append(replace(run, group="g", number=number, batch=True))
+        runs.append(replace(run, group_id="g", position=number, batch=True))
     edits, _ = taken_away(runs, tmp_path)
     assert [named(edit)[0] for edit in edits] == [
         {"120000-cup"},
@@ -102,7 +102,7 @@ def test_an_edit_of_any_year_can_be_taken_away(
 )
 @given(st.datetimes(min_value=datetime(1, 1, 2), max_value=datetime(9999, 12, 30)))
 def test_no_date_breaks_an_archive(photo: Path, tmp_path: Path, moment: datetime) -> None:
-    run = Run(id="r", visitor="me", edit=None, started_at=moment.replace(tzinfo=UTC))
+    run = Run(id="r", visitor_id="me", edit=None, started_at=moment.replace(tzinfo=UTC))
     run = replace(finished(tmp_path, "x", photo), started_at=run.started_at)
     _, files = taken_away([run], tmp_path)
     assert len(files) == 2

@@ -38,9 +38,9 @@ def test_an_input_that_finds_no_room_leaves_no_half_of_it(
     with closing(Store(data / "studio.db")) as store:
         inputs = Inputs(data, store)
         with room_for(photo.stat().st_size - 1):
-            run = inputs.keep(run_of(photo), checked=True)
+            run = inputs.copy_inputs(run_of(photo), checked=True)
         assert run.pictures == (photo,)  # It can be sent all the same.
         assert list((data / "inputs").rglob("*")) == []
 
-        kept = inputs.keep(run_of(photo), checked=True)
+        kept = inputs.copy_inputs(run_of(photo), checked=True)
         assert kept.pictures[0].read_bytes() == photo.read_bytes()

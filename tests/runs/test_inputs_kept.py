@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import random
 import shutil
-import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, closing
@@ -16,6 +15,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import PHOTOS
+from tests.runs.test_moved_folder import ME as OLD_VISITOR
+from tests.runs.test_moved_folder import old_folder
 from wavespeed import AsyncClient, Edit, InvalidEdit
 from wavespeed.sandbox import Sandbox
 from wavespeed.studio.runs.errors import QuotaExceeded
@@ -59,11 +60,11 @@ def size(path: Path) -> int:
 
 def run_of(*pictures: Path, visitor: str = ME, run_id: str = "r1") -> Run:
     edit = Edit("sepia", pictures)
-    return Run(id=run_id, visitor=visitor, edit=edit, started_at=datetime.now(UTC))
+    return Run(id=run_id, visitor_id=visitor, edit=edit, started_at=datetime.now(UTC))
 
 
 def over(run: Run, store: Store) -> Run:
-    store.save(run := run.after(Stopped(1.0)))
+    store.save(run := run.apply(Stopped(1.0)))
     return run
 
 
@@ -72,7 +73,7 @@ async def test_runs_of_one_picture_share_one_file_under_its_own_name(
 ) -> None:
     for visitor in (ME, YOU):
         for run in runner.start_group([edit] * 4, visitor):
-            ended = await runner.finished(run.id)
+            ended = await runner.wait_until_finished(run.id)
             assert ended.state == "done"
             assert ended.pictures[0].name == photo.name
     assert len(kept(data)) == 1
@@ -87,7 +88,7 @@ async def test_what_is_refused_is_never_kept(
     fake.write_text("no picture")
     pictures = (photo, fake, photo, fake)
     runs = runner.start_group([Edit("sepia", (one,)) for one in pictures], ME, batch=True)
-    ended = [await runner.finished(run.id) for run in runs]
+    ended = [await runner.wait_until_finished(run.id) for run in runs]
     assert [run.state for run in ended] == ["done", "failed", "done", "failed"]
     assert [path.name for path in kept(data)] == [photo.name]
 
@@ -99,12 +100,12 @@ async def test_a_waiting_batch_has_its_pictures_kept_while_the_first_is_under_wa
     names = ("coffee", "rocket", "chelsea", "astronaut")
     edits = [Edit("sepia", (PHOTOS / f"{name}.jpg",)) for name in names]
     runs = runner.start_group(edits, ME, batch=True)
-    async with asyncio.timeout(20), aclosing(runner.watch_group(runs[0].group)) as changes:
+    async with asyncio.timeout(20), aclosing(runner.watch_group(runs[0].group_id)) as changes:
         async for _ in changes:
             if len(kept(data)) == 4:
                 break
     states = [await runner.get(run.id, ME) for run in runs]
-    assert all(run and run.held for run in states[1:])
+    assert all(run and run.awaiting_slot for run in states[1:])
     for run in runs:
         await runner.stop(run.id)
 
@@ -118,7 +119,7 @@ async def test_a_waiting_batch_outlives_its_uploads_and_a_restart(
     uploads = [Path(shutil.copy(PHOTOS / f"{name}.jpg", tmp_path)) for name in names]
     before = Runner(client, store, data, Limits(parallel=1))
     runs = before.start_group([Edit("sepia", (file,)) for file in uploads], ME, batch=True)
-    async with asyncio.timeout(20), aclosing(before.watch_group(runs[0].group)) as changes:
+    async with asyncio.timeout(20), aclosing(before.watch_group(runs[0].group_id)) as changes:
         async for _ in changes:
             if len(kept(data)) == 3:
                 break
@@ -127,12 +128,12 @@ async def test_a_waiting_batch_outlives_its_uploads_and_a_restart(
         file.unlink()
 
     after = Runner(client, store, data, Limits(parallel=1))
-    await after.take_up()
+    await after.resume_unfinished()
     for run in runs:
         paused = await after.get(run.id, ME)
-        if paused is not None and paused.held:
+        if paused is not None and paused.awaiting_slot:
             await after.resume(run.id, ME)
-    ended = [await after.finished(run.id) for run in runs]
+    ended = [await after.wait_until_finished(run.id) for run in runs]
     assert [run.state for run in ended] == ["done"] * 3
     assert len(sandbox.calls("submit")) == 3
     await after.close()
@@ -141,12 +142,12 @@ async def test_a_waiting_batch_outlives_its_uploads_and_a_restart(
 async def test_the_last_run_that_uses_a_file_takes_it_along(
     runner: Runner, edit: Edit, data: Path
 ) -> None:
-    runs = [await runner.finished(runner.start(edit, who).id) for who in (ME, YOU, ME)]
+    runs = [await runner.wait_until_finished(runner.start(edit, who).id) for who in (ME, YOU, ME)]
     for run in runs[:2]:
-        gone = await runner.forget(run.id, run.visitor)
+        gone = await runner.delete(run.id, run.visitor_id)
         assert gone == [run.results[0].path]
         assert len(kept(data)) == 1
-    await runner.forget(runs[2].id, ME)
+    await runner.delete(runs[2].id, ME)
     assert not list((data / "inputs").iterdir())
     assert not list((data / "outputs").rglob("*.png"))
 
@@ -157,7 +158,7 @@ def test_files_and_rows_agree_however_many_threads_keep_and_delete(
     inputs = Inputs(data, store)
 
     def keep_and_delete(number: int) -> bool:
-        run = inputs.keep(run_of(photo, run_id=f"r{number}"))
+        run = inputs.copy_inputs(run_of(photo, run_id=f"r{number}"))
         whole = run.pictures[0].read_bytes() == photo.read_bytes()
         if number % 10:
             inputs.delete(over(run, store))
@@ -179,37 +180,30 @@ def test_what_a_killed_process_left_is_deleted_at_the_next_start(
     store: Store, photo: Path, data: Path
 ) -> None:
     inputs = Inputs(data, store)
-    used = inputs.keep(run_of(photo))
+    used = inputs.copy_inputs(run_of(photo))
     orphan = data / "inputs" / ("ab" * 32) / "cup.png"
     orphan.parent.mkdir()
     orphan.write_bytes(b"copied, and never written down")
     (orphan.parent / ".half.part").write_bytes(b"half")
-    inputs.tidy()
+    inputs.remove_orphans()
     assert kept(data) == list(used.pictures)
     assert not orphan.parent.exists()
 
 
 async def test_a_folder_of_an_earlier_version_opens_counts_and_is_deleted(
-    client: AsyncClient, photo: Path, data: Path
+    client: AsyncClient, data: Path
 ) -> None:
-    old = data / "inputs" / "old" / "1" / "cup.png"
-    old.parent.mkdir(parents=True)
-    shutil.copy(photo, old)
+    """One whose runs each have a folder of inputs of their own."""
+    old_folder(data)
     with closing(Store(data / "studio.db")) as store:
-        store.save(run_of(old, run_id="old").after(Stopped(1.0)))
-    with closing(sqlite3.connect(data / "studio.db")) as database:
-        database.execute("PRAGMA user_version = 0")
-        database.execute("DROP TABLE files")
-        database.execute("DROP TABLE uploads")
-        database.commit()
-    with closing(Store(data / "studio.db")) as store:
-        runner = Runner(client, store, data)
-        await runner.take_up()
-        found = await runner.get("old", ME)
-        assert found is not None
-        assert sha256(found.pictures[0]) == sha256(photo)
-        assert store.used_bytes(ME) == size(photo)
-        assert await runner.forget("old", ME) == [old]
+        runner = Runner(client, store, data, service="sandbox")
+        runs = await runner.history(OLD_VISITOR)
+        pictures = {file for run in runs for file in run.pictures}
+        assert len(pictures) == 3
+        outputs = {output.path for run in runs for output in run.results}
+        assert store.used_bytes(OLD_VISITOR) == sum(map(size, pictures | outputs))
+        for run in runs:
+            await runner.delete(run.id, OLD_VISITOR)
         assert not kept(data)
         assert store.used_bytes() == 0
         await runner.close()
@@ -233,10 +227,10 @@ def test_a_quota_is_of_one_visitor_or_of_all(
 ) -> None:
     inputs = Inputs(data, store, **limits)
     if limit is None:
-        inputs.keep(run_of(photo, visitor=visitor))
+        inputs.copy_inputs(run_of(photo, visitor=visitor))
         return
     with pytest.raises(QuotaExceeded) as caught:
-        inputs.keep(run_of(photo, visitor=visitor))
+        inputs.copy_inputs(run_of(photo, visitor=visitor))
     assert caught.value.limit == limit
     assert not kept(data)
 
@@ -246,35 +240,35 @@ async def test_a_full_quota_says_what_to_do_and_spends_nothing_until_room_is_mad
 ) -> None:
     # Room for one; the result, which is paid for, is saved even where it needs more.
     runner = Runner(client, store, data, Limits(visitor_bytes=size(photo)))
-    first = await runner.finished(runner.start(edit, ME).id)
+    first = await runner.wait_until_finished(runner.start(edit, ME).id)
     assert first.state == "done"
 
-    second = await runner.finished(runner.start(edit, ME).id)
+    second = await runner.wait_until_finished(runner.start(edit, ME).id)
 
-    problem = errors.problem(second)
+    problem = errors.error_message(second)
     assert second.state == "failed"
     assert problem.what.startswith("The pictures and results of your edits take")
     assert problem.money == "Nothing was spent."
     assert "Delete old edits" in problem.advice
     assert len(sandbox.calls("submit")) == 1
-    other = await runner.finished(runner.start(edit, YOU).id)
+    other = await runner.wait_until_finished(runner.start(edit, YOU).id)
     assert other.state == "done"  # The file is shared, and counts for each.
-    await runner.forget(first.id, ME)
-    assert (await runner.finished(runner.start(edit, ME).id)).state == "done"
+    await runner.delete(first.id, ME)
+    assert (await runner.wait_until_finished(runner.start(edit, ME).id)).state == "done"
     await runner.close()
 
 
 def test_runs_that_cost_nothing_count_too(store: Store, photo: Path, data: Path) -> None:
     inputs = Inputs(data, store, visitor_bytes=photo.stat().st_size + 10)
-    over(inputs.keep(run_of(photo)), store)
+    over(inputs.copy_inputs(run_of(photo)), store)
     with pytest.raises(QuotaExceeded):
-        inputs.keep(run_of(PHOTOS / "coffee.jpg", run_id="r2"))
+        inputs.copy_inputs(run_of(PHOTOS / "coffee.jpg", run_id="r2"))
 
 
 def test_a_run_without_a_picture_is_left_as_it_is(store: Store, data: Path) -> None:
     by_address = Edit("x", ("https://files.example/1.png",))
     run = replace(run_of(PHOTOS / "coffee.jpg"), edit=by_address)
-    assert Inputs(data, store).keep(run).edit == by_address
+    assert Inputs(data, store).copy_inputs(run).edit == by_address
     with pytest.raises(InvalidEdit):
-        Inputs(data, store).keep(run_of(Path(__file__)))
+        Inputs(data, store).copy_inputs(run_of(Path(__file__)))
     assert not kept(data)

@@ -18,7 +18,7 @@ from PIL import Image, PngImagePlugin
 
 from tests.support import hostile
 from wavespeed import InvalidEdit, _metadata, prepare, types
-from wavespeed.studio.runs.metadata import Recipe, read, write
+from wavespeed.studio.runs.metadata import EditMetadata, read, write
 
 pytestmark = pytest.mark.filterwarnings(r"ignore:::PIL\.")
 whatever = settings(max_examples=100, deadline=None, database=None)
@@ -118,7 +118,7 @@ def result(kind: str, prompt: str) -> bytes:
     out = io.BytesIO()
     Image.linear_gradient("L").convert("RGB").save(out, kind)
     made_at = datetime(2026, 11, 28, tzinfo=UTC)
-    return write(out.getvalue(), Recipe(prompt, types.MODEL, "abc", made_at))
+    return write(out.getvalue(), EditMetadata(prompt, types.MODEL, "abc", made_at))
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
@@ -131,7 +131,7 @@ def test_a_prompt_about_latitudes_is_no_place(tmp_path: Path, kind: str, prompt:
 
     image = prepare(path)
 
-    assert not image.changes.location_removed
+    assert not image.preprocessing.location_removed
     assert (image.content == path.read_bytes()) == (kind != "WEBP")
 
 
@@ -144,7 +144,7 @@ def test_what_others_wrote_beside_our_recipe_is_still_found(tmp_path: Path, kind
     if kind == "PNG":  # The checksum of what was changed.
         path.write_bytes(with_right_checksums(path.read_bytes()))
 
-    assert prepare(path).changes.location_removed
+    assert prepare(path).preprocessing.location_removed
 
 
 def with_right_checksums(png: bytes) -> bytes:
@@ -170,7 +170,7 @@ def test_a_second_packed_text_of_the_same_name_is_read_too(tmp_path: Path) -> No
     path = tmp_path / "two.png"
     Image.new("RGB", (9, 9)).save(path, pnginfo=info)
 
-    assert prepare(path).changes.location_removed
+    assert prepare(path).preprocessing.location_removed
 
 
 # --- Fast -----------------------------------------------------------------------------------

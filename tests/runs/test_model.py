@@ -21,24 +21,32 @@ from tests.support.service import NO_SUCH_MODEL, Service, running
 from wavespeed import (
     MODEL,
     AmbiguousSubmit,
+    ApiError,
     AsyncClient,
     Edit,
     InvalidEdit,
     ModelNotFound,
     Prediction,
-    Refused,
     is_model_id,
 )
 from wavespeed.sandbox import Sandbox, serve
 from wavespeed.studio.runs.account import Account
-from wavespeed.studio.runs.errors import Unpriced
-from wavespeed.studio.runs.executor import LOOKS, Limits
+from wavespeed.studio.runs.errors import PriceUnknown
+from wavespeed.studio.runs.executor import RECOVERY_DELAYS, Limits
 from wavespeed.studio.runs.metadata import read
-from wavespeed.studio.runs.recovery import fitting
-from wavespeed.studio.runs.run import Failed, Found, Lost, Run, Submitting, details, total
+from wavespeed.studio.runs.recovery import matching_predictions
+from wavespeed.studio.runs.run import (
+    Failed,
+    OutcomeUnknown,
+    Recovered,
+    Run,
+    Submitting,
+    output_details,
+    total_usd,
+)
 from wavespeed.studio.runs.runner import Runner
 from wavespeed.studio.runs.store import UNKNOWN_COST, Store
-from wavespeed.studio.settings import BadSetting, Settings, from_environment
+from wavespeed.studio.settings import Settings, SettingsError, from_environment
 from wavespeed.studio.text import errors, labels
 from wavespeed.studio.ui import render
 
@@ -100,7 +108,7 @@ def test_what_would_mean_something_in_an_address_is_no_model(name: str, photo: P
     with pytest.raises(InvalidEdit, match="not the id of a model"):
         Edit("x", (photo,), model=name)
     if name.strip():
-        with pytest.raises(BadSetting, match="WAVESPEED_MODEL has to be the id of a model"):
+        with pytest.raises(SettingsError, match="WAVESPEED_MODEL has to be the id of a model"):
             from_environment({"WAVESPEED_MODEL": name.replace("\n", "\t\tx")})
 
 
@@ -127,8 +135,8 @@ async def test_an_edit_is_sent_to_its_model_and_the_price_and_the_list_are_asked
         async with AsyncClient(KEY, base_url=url, pace=QUICK) as client:
             await story(client, other)
             assert await client.price(OTHER) == 0.02
-            [found] = await client.recent(created_after=NOW, model=OTHER)
-            assert await client.recent(created_after=NOW) == []
+            [found] = await client.list_predictions(created_after=NOW, model=OTHER)
+            assert await client.list_predictions(created_after=NOW) == []
             with pytest.raises(ModelNotFound):
                 await client.price()
     [submission] = others.calls("submit")
@@ -161,12 +169,12 @@ async def test_a_model_that_is_gone_is_told_and_nothing_was_spent(
     with running(service) as url:
         async with AsyncClient(SERVICE_KEY, base_url=url, pace=QUICK) as client:
             runner = Runner(client, store, tmp_path)
-            run = await runner.finished(runner.start(edit, ME).id)
+            run = await runner.wait_until_finished(runner.start(edit, ME).id)
             await runner.close()
     assert run.error is not None
-    assert (run.state, run.error.kind, run.spent) == ("failed", "ModelNotFound", "no")
-    assert store.spent(datetime.now(UTC)) == 0.0
-    told = errors.problem(run)
+    assert (run.state, run.error.code, run.spent) == ("failed", "model_not_found", "no")
+    assert store.spent_usd(datetime.now(UTC)) == 0.0
+    told = errors.error_message(run)
     assert told.what == f"WaveSpeed no longer offers the model {MODEL}."
     assert told.money == labels.NOTHING_SPENT
     assert "WAVESPEED_MODEL" in told.advice
@@ -220,7 +228,7 @@ async def test_what_is_about_something_else_is_not_put_on_the_model(
     client: AsyncClient, sandbox: Sandbox, edit: Edit, status: int, body: Any
 ) -> None:
     sandbox.fail("submit", status=status, body=body)
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(ApiError) as caught:
         await client.submit(edit, ["https://example.com/cup.png"])
     assert not isinstance(caught.value, ModelNotFound)
 
@@ -234,7 +242,7 @@ async def test_trouble_at_the_service_may_have_created_the_edit_whatever_it_says
 
 
 async def test_of_a_result_404_is_still_about_the_edit(client: AsyncClient) -> None:
-    with pytest.raises(Refused, match="does not know this edit") as caught:
+    with pytest.raises(ApiError, match="does not know this edit") as caught:
         await client.result("0" * 32)
     assert not isinstance(caught.value, ModelNotFound)
 
@@ -243,11 +251,11 @@ async def test_of_a_result_404_is_still_about_the_edit(client: AsyncClient) -> N
 
 
 def test_a_run_of_an_earlier_version_asked_the_default_model(store: Store, edit: Edit) -> None:
-    run = Run(id="r1", visitor=ME, edit=edit, started_at=NOW)
-    store.save(run.after(Submitting(0.5)))
-    body = json.loads(store._read("SELECT body FROM runs")[0][0])
+    run = Run(id="r1", visitor_id=ME, edit=edit, started_at=NOW)
+    store.save(run.apply(Submitting(0.5)))
+    body = json.loads(store._read("SELECT run_json FROM runs")[0][0])
     assert body["edit"].pop("model") == MODEL
-    store._read("UPDATE runs SET body = ?", json.dumps(body))
+    store._read("UPDATE runs SET run_json = ?", json.dumps(body))
     old = store.get("r1", ME)
     assert old is not None
     assert old.edit == edit
@@ -255,20 +263,21 @@ def test_a_run_of_an_earlier_version_asked_the_default_model(store: Store, edit:
 
 
 def test_the_model_is_what_the_service_says_else_what_was_asked(other: Edit) -> None:
-    run = Run(id="r1", visitor=ME, edit=other, started_at=NOW)
+    run = Run(id="r1", visitor_id=ME, edit=other, started_at=NOW)
     assert run.model == OTHER
-    assert run.after(Found(1.0, Prediction("p1", "completed", model="x/y"))).model == "x/y"
+    assert run.apply(Recovered(1.0, Prediction("p1", "completed", model="x/y"))).model == "x/y"
     assert (
-        run.after(Found(1.0, Prediction.from_json({"id": "p", "status": "created"}))).model == OTHER
+        run.apply(Recovered(1.0, Prediction.from_json({"id": "p", "status": "created"}))).model
+        == OTHER
     )
-    fetched = replace(run, edit=None).after(Found(1.0, Prediction("p1", "completed")))
-    assert details(fetched)["model"] is None
+    fetched = replace(run, edit=None).apply(Recovered(1.0, Prediction("p1", "completed")))
+    assert output_details(fetched)["model"] is None
 
 
 @pytest.mark.parametrize(("told", "fits"), [(OTHER, True), ("", True), (MODEL, False)])
 def test_a_lost_submission_is_one_of_its_models_tasks(told: str, fits: bool) -> None:
     task = Prediction("p1", "created", model=told, created_at=NOW)
-    assert fitting([task], set(), (NOW, NOW), OTHER) == ([task] if fits else [])
+    assert matching_predictions([task], set(), (NOW, NOW), OTHER) == ([task] if fits else [])
 
 
 @pytest.mark.parametrize(("then", "later"), [(MODEL, OTHER), (OTHER, MODEL)])
@@ -281,19 +290,21 @@ async def test_a_lost_submission_is_looked_for_under_its_own_model_whatever_the_
     later: str,
 ) -> None:
     edit = replace(edit, model=then)
-    monkeypatch.setattr("wavespeed.studio.runs.executor.LOOKS", tuple(0.1 for _ in LOOKS))
+    monkeypatch.setattr(
+        "wavespeed.studio.runs.executor.RECOVERY_DELAYS", tuple(0.1 for _ in RECOVERY_DELAYS)
+    )
     service = Service(seconds=0.3, model=then)
     with running(service) as url:
         async with AsyncClient(SERVICE_KEY, base_url=url, pace=QUICK) as client:
-            sent = Run(id="r1", visitor=ME, edit=edit, started_at=datetime.now(UTC), at=0.1)
+            sent = Run(id="r1", visitor_id=ME, edit=edit, started_at=datetime.now(UTC), elapsed=0.1)
             urls = [await client.upload(image) for image in _ready(edit)]
-            store.reserve(sent.after(Submitting(0.1)), now=NOW, budget_usd=None, visitor_edits=None)
+            store.reserve(sent.apply(Submitting(0.1)), now=NOW, budget_usd=None, visitor_edits=None)
             mine = await client.submit(edit, urls)  # And its answer never came.
             service.model = later
             await client.submit(replace(edit, model=later), urls)  # Another's, a moment later.
             runner = Runner(client, store, tmp_path, model=later)
-            await runner.take_up()
-            run = await runner.finished("r1")
+            await runner.resume_unfinished()
+            run = await runner.wait_until_finished("r1")
             await runner.close()
     assert run.state == "done"
     assert run.prediction is not None
@@ -313,14 +324,14 @@ def _ready(edit: Edit) -> list[Any]:
 async def test_what_a_restart_found_unsent_is_not_sent_to_a_model_that_was_left(
     client: AsyncClient, sandbox: Sandbox, store: Store, other: Edit, tmp_path: Path
 ) -> None:
-    store.save(Run(id="r1", visitor=ME, edit=other, started_at=datetime.now(UTC)))
+    store.save(Run(id="r1", visitor_id=ME, edit=other, started_at=datetime.now(UTC)))
     runner = Runner(client, store, tmp_path)
-    await runner.take_up()
-    run = await runner.finished("r1")
+    await runner.resume_unfinished()
+    run = await runner.wait_until_finished("r1")
     await runner.close()
     assert run.error is not None
-    assert (run.state, run.error.kind, run.spent) == ("failed", "Interrupted", "no")
-    assert "another model" in errors.problem(run).what
+    assert (run.state, run.error.code, run.spent) == ("failed", "interrupted", "no")
+    assert "another model" in errors.error_message(run).what
     assert not sandbox.calls("submit")
 
 
@@ -331,24 +342,24 @@ async def test_what_is_sent_anew_goes_to_the_model_of_today_at_its_price(
         async with AsyncClient(KEY, base_url=url, pace=QUICK) as client:
             paused = Run(
                 id="r1",
-                visitor=ME,
+                visitor_id=ME,
                 edit=edit,
                 started_at=NOW,
                 state="stopped",
-                group="g",
+                group_id="g",
                 batch=True,
             )
             error = ModelNotFound(MODEL, status=400)
-            failed = replace(paused, id="r2", number=1).after(Failed(1.0, error))
+            failed = replace(paused, id="r2", position=1).apply(Failed(1.0, error))
             for run in (paused, failed):
                 store.save(run)
             runner = Runner(client, store, tmp_path, model=OTHER)
             await runner.resume("r1", ME, None, 0.045)
-            runner.repeat(failed, None, 0.045)
+            runner.retry(failed, None, 0.045)
             for _ in range(2):
                 for run in await runner.group("g", ME):
-                    if not run.is_over:
-                        await runner.finished(run.id)
+                    if not run.is_finished:
+                        await runner.wait_until_finished(run.id)
             runs = await runner.group("g", ME)
             await runner.close()
     assert [(run.state, run.model, run.price_usd) for run in runs] == [("done", OTHER, 0.045)] * 2
@@ -383,14 +394,14 @@ async def test_with_a_budget_nothing_is_sent_before_the_price_is_known(
     with serve(others) as url:
         async with AsyncClient(KEY, base_url=url, pace=QUICK) as client:
             runner = Runner(client, store, tmp_path, Limits(budget_usd=100.0), model=OTHER)
-            run = await runner.finished(runner.start(other, ME, None, None).id)
-            after = await runner.finished(runner.start(other, ME, None, 0.045).id)
+            run = await runner.wait_until_finished(runner.start(other, ME, None, None).id)
+            after = await runner.wait_until_finished(runner.start(other, ME, None, 0.045).id)
             async with AsyncClient(f"{KEY}-own", base_url=url, pace=QUICK) as own:
-                visitors = await runner.finished(runner.start(other, ME, own, None).id)
+                visitors = await runner.wait_until_finished(runner.start(other, ME, own, None).id)
             await runner.close()
     assert run.error is not None
-    assert (run.state, run.error.kind, run.spent) == ("failed", Unpriced.__name__, "no")
-    told = errors.problem(run)
+    assert (run.state, run.error.code, run.spent) == ("failed", PriceUnknown.code, "no")
+    told = errors.error_message(run)
     assert OTHER in told.what
     assert "not known yet" in told.what
     assert told.money == labels.NOTHING_SPENT
@@ -405,33 +416,33 @@ async def test_without_a_budget_it_is_sent_and_the_unknown_price_is_told_as_such
         async with AsyncClient(KEY, base_url=url, pace=QUICK) as client:
             limits = Limits(visitor_edits=1)
             runner = Runner(client, store, tmp_path, limits, model=OTHER)
-            run = await runner.finished(runner.start(other, ME, None, None).id)
-            second = await runner.finished(runner.start(other, ME, None, None).id)
+            run = await runner.wait_until_finished(runner.start(other, ME, None, None).id)
+            second = await runner.wait_until_finished(runner.start(other, ME, None, None).id)
             await runner.close()
     assert run.state == "done"
     assert run.cost_usd is None
-    assert details(run)["cost_usd"] is None
+    assert output_details(run)["cost_usd"] is None
     assert labels.spent([run]) == "What was spent is not known here."
     assert labels.again(None) == "Again (price not known)"
     # It counts as an edit all the same, and no sum shows it.
     assert second.error is not None
-    assert second.error.kind == "Overspent"
-    assert store.session(ME, datetime.now(UTC)) == (1, UNKNOWN_COST)
-    assert labels.dollars(store.spent(datetime.now(UTC))) == "$0.00"
+    assert second.error.code == "limit_exceeded"
+    assert store.session_totals(ME, datetime.now(UTC)) == (1, UNKNOWN_COST)
+    assert labels.dollars(store.spent_usd(datetime.now(UTC))) == "$0.00"
 
 
 def test_a_submission_of_unknown_price_that_was_lost_is_a_rival_of_others(
     store: Store, other: Edit
 ) -> None:
-    lost = Run(id="r1", visitor=ME, edit=other, started_at=NOW, price_usd=None)
-    store.save(lost.after(Submitting(0.1)).after(Lost(1.0, AmbiguousSubmit("x"))))
-    assert store.rivals(replace(lost, id="r2"), NOW) == 1
+    lost = Run(id="r1", visitor_id=ME, edit=other, started_at=NOW, price_usd=None)
+    store.save(lost.apply(Submitting(0.1)).apply(OutcomeUnknown(1.0, AmbiguousSubmit("x"))))
+    assert store.ambiguous_submissions(replace(lost, id="r2"), NOW) == 1
 
 
 def test_a_sum_with_an_unknown_part_is_not_known() -> None:
-    assert total([0.02, 0.03]) == pytest.approx(0.05)
-    assert total([0.02, None]) is None
-    assert total([]) == 0
+    assert total_usd([0.02, 0.03]) == pytest.approx(0.05)
+    assert total_usd([0.02, None]) is None
+    assert total_usd([]) == 0
 
 
 async def test_what_a_button_says_is_todays_price_whatever_the_run_cost_then(
@@ -439,22 +450,24 @@ async def test_what_a_button_says_is_todays_price_whatever_the_run_cost_then(
 ) -> None:
     account = Account(client, OTHER)
     account.price_usd = 0.045
-    failed = Run(id="r", visitor=ME, edit=edit, started_at=NOW).after(
+    failed = Run(id="r", visitor_id=ME, edit=edit, started_at=NOW).apply(
         Failed(1.0, ModelNotFound(MODEL, status=400))
     )
-    assert account.offer(failed) == 0.045
-    assert errors.actions(failed, account.offer(failed)) == [("resend", "Try again $0.045")]
-    own = replace(failed, edit=other, own_key=True, price_usd=0.03)
-    assert account.offer(own) == 0.03  # What that account pays was asked with its key.
+    assert account.resend_price(failed) == 0.045
+    assert errors.error_actions(failed, account.resend_price(failed)) == [
+        ("resend", "Try again $0.045")
+    ]
+    own = replace(failed, edit=other, uses_visitor_key=True, price_usd=0.03)
+    assert account.resend_price(own) == 0.03  # What that account pays was asked with its key.
     account.price_usd = None
-    assert errors.actions(failed, None) == [("resend", "Try again (price not known)")]
+    assert errors.error_actions(failed, None) == [("resend", "Try again (price not known)")]
 
 
 # --- Named
 
 
 def test_the_request_to_copy_asks_the_runs_own_model(other: Edit) -> None:
-    run = Run(id="r", visitor=ME, edit=other, started_at=NOW, urls=("https://x.example/1.png",))
+    run = Run(id="r", visitor_id=ME, edit=other, started_at=NOW, urls=("https://x.example/1.png",))
     snippets = render.request(run, "https://api.wavespeed.ai")
     assert set(snippets) == {"curl", "Python"}
     for text in snippets.values():

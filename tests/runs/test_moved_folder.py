@@ -47,8 +47,8 @@ def old_folder(to: Path) -> Path:
 def paths_in(folder: Path) -> list[str]:
     """As they stand in the database."""
     with closing(sqlite3.connect(folder / "studio.db")) as database:
-        rows = database.execute("SELECT body FROM runs").fetchall()
-    runs = [json.loads(body) for (body,) in rows]
+        rows = database.execute("SELECT run_json FROM runs").fetchall()
+    runs = [json.loads(text) for (text,) in rows]
     images = [image for run in runs for image in run["edit"]["images"]]
     return sorted(images + [result["path"] for run in runs for result in run["results"]])
 
@@ -69,7 +69,7 @@ async def edited(folder: Path, client: AsyncClient, photo: Path) -> Run:
     """A run to its end, of a page with this data folder."""
     with closing(Store(folder / "studio.db")) as store:
         runner = runner_of(store, folder, client)
-        run = await runner.finished(runner.start(Edit("make it red", (photo,)), ME).id)
+        run = await runner.wait_until_finished(runner.start(Edit("make it red", (photo,)), ME).id)
         assert run.state == "done"
         return run
 
@@ -79,7 +79,7 @@ async def deleted(folder: Path, client: AsyncClient) -> None:
     with closing(Store(folder / "studio.db")) as store:
         runner = runner_of(store, folder, client)
         for run in await runner.history(ME):
-            await runner.forget(run.id, ME)
+            await runner.delete(run.id, ME)
 
 
 @pytest.mark.anyio
@@ -128,7 +128,7 @@ async def test_a_database_of_49e676d_is_read_its_pictures_are_found_and_deleted(
     with closing(Store(folder / "studio.db")) as store:
         second, first = store.history(ME)
         assert sorted(files_of(first) + files_of(second)) == all_files(folder)
-        assert second.parent == first.id
+        assert second.parent_id == first.id
         assert (first.prompt, first.results[0].nsfw) == ("make it black and white", False)
         assert (second.prompt, second.results[0].nsfw) == ("make it red [[nsfw]]", True)
         assert store.used_bytes(ME) == sum(file.stat().st_size for file in all_files(folder))
@@ -152,7 +152,7 @@ def test_what_lies_outside_is_named_by_its_whole_path(tmp_path: Path) -> None:
     with closing(Store(tmp_path / "data" / "studio.db")) as store:
         store.save(run)
     with closing(Store((tmp_path / "data").rename(tmp_path / "moved") / "studio.db")) as store:
-        found = store.get(run.id, run.visitor)
+        found = store.get(run.id, run.visitor_id)
     assert found is not None
     assert found.edit is not None
     assert found.edit.images == (outside, "https://example.com/a.png")
@@ -166,9 +166,9 @@ async def test_what_a_page_has_in_its_fields_outlives_the_run(
     upload = tmp_path / "data" / "cache" / "hash" / "cup.png"
     upload.parent.mkdir(parents=True)
     shutil.copy(photo, upload)
-    run = replace(after([]), edit=Edit("make it red", (upload,)), visitor=ME)
+    run = replace(after([]), edit=Edit("make it red", (upload,)), visitor_id=ME)
     with closing(Store(tmp_path / "data" / "studio.db")) as store:
-        store.save(run.after(Stopped(1.0)))
+        store.save(run.apply(Stopped(1.0)))
         assert store.used_bytes(ME) == 0
     await deleted(tmp_path / "data", client)
     assert upload.is_file()

@@ -12,11 +12,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from wavespeed import Edit, EditFailed
-from wavespeed.studio.media.previews import Seen
-from wavespeed.studio.runs.run import Failed, Result, Run
-from wavespeed.studio.templating import draw
+from wavespeed.studio.media.previews import InputPreview
+from wavespeed.studio.runs.run import Failed, OutputFile, Run
+from wavespeed.studio.templating import render_template
 from wavespeed.studio.ui import render
-from wavespeed.studio.ui.render import Card, Shot
+from wavespeed.studio.ui.render import OutputView, RunThumbnail
 
 HOSTILE = "<b onclick=x>'\" ${hit} {{hit}} <!-- </p></script>&lt;i&gt;"
 # Of one length, so that no caption is cut at another place.
@@ -47,18 +47,21 @@ class Markup(HTMLParser):
 def drawn(piece: str, text: str) -> Markup:
     """The piece where everything that comes from outside says `text`."""
     name = text.replace("/", "_").strip(". ") or "x"
-    result = Result(Path(name), "PNG", 6, 4, 100, "data:image/png;base64,", nsfw=False)
+    result = OutputFile(Path(name), "PNG", 6, 4, 100, "data:image/png;base64,", nsfw=False)
     edit = Edit(f"x {text} x", (Path(f"{name}.jpg"),))
-    run = Run(id="r1", visitor="v1", edit=edit, started_at=datetime(2026, 1, 1, tzinfo=UTC))
-    failed = run.after(Failed(1.0, EditFailed(f"x {text} x", code=1, prediction_id="p")))
+    run = Run(id="r1", visitor_id="v1", edit=edit, started_at=datetime(2026, 1, 1, tzinfo=UTC))
+    failed = run.apply(Failed(1.0, EditFailed(f"x {text} x", service_code=1, prediction_id="p")))
     done = replace(run, state="done", results=(result,))
-    none = Card(None, False, "")
-    shot = Shot(0, False, Path("seen.jpg"), Path("all.png"), None)
+    none = RunThumbnail(None, False, "")
+    shot = OutputView(0, False, Path("seen.jpg"), Path("all.png"), None)
     return Markup(
         {
             "strip": lambda: render.strip(
                 [Path(f"{name}.jpg"), Path("b.jpg")],
-                [Seen(thumb="data:,", said=f"x {text} x"), Seen(trouble=f"x {text} x")],
+                [
+                    InputPreview(thumbnail="data:,", note=f"x {text} x"),
+                    InputPreview(error=f"x {text} x"),
+                ],
                 [False, False],
                 each=False,
             ),
@@ -67,11 +70,16 @@ def drawn(piece: str, text: str) -> Markup:
             "status": lambda: render.status([failed], [1.0], None, note=f"x {text} x"),
             "batch": lambda: render.batch([done, failed], {}, None),
             "history": lambda: render.history(
-                [done], {"r1": Card(None, False, "")}, skip=0, more=False, spent=0, said=text
+                [done],
+                {"r1": RunThumbnail(None, False, "")},
+                skip=0,
+                more=False,
+                spent=0,
+                said=text,
             ),
-            "header": lambda: draw("header", engine=text, sandbox=False, home=text),
-            "note": lambda: draw("note", text=f"x {text} x"),
-            "hint": lambda: draw("hint", text=f"x {text} x"),
+            "header": lambda: render_template("header", engine=text, sandbox=False, home=text),
+            "note": lambda: render_template("note", text=f"x {text} x"),
+            "hint": lambda: render_template("hint", text=f"x {text} x"),
         }[piece]()
     )
 

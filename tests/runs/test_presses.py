@@ -28,7 +28,7 @@ async def begun(runner: Runner, edit: Edit) -> Run:
     """What the press began, once it is over."""
     assert await begin(runner, edit) == 1
     [run] = await runner.of_press(PRESS, ME)
-    return await runner.finished(run.id)
+    return await runner.wait_until_finished(run.id)
 
 
 async def test_of_two_that_arrive_at_once_one_begins(runner: Runner, edit: Edit) -> None:
@@ -36,7 +36,7 @@ async def test_of_two_that_arrive_at_once_one_begins(runner: Runner, edit: Edit)
 
     assert sum(began) == 1
     [run] = await runner.of_press(PRESS, ME)
-    assert (await runner.finished(run.id)).press == PRESS
+    assert (await runner.wait_until_finished(run.id)).press_id == PRESS
 
 
 async def test_it_begins_nothing_after_a_restart_either(
@@ -53,7 +53,7 @@ async def test_nor_once_its_run_was_deleted(
     runner: Runner, client: AsyncClient, store: Store, edit: Edit, tmp_path: Path
 ) -> None:
     run = await begun(runner, edit)
-    await runner.forget(run.id, ME)
+    await runner.delete(run.id, ME)
 
     assert await begin(Runner(client, store, tmp_path), edit) == 0
 
@@ -63,7 +63,7 @@ async def test_the_same_id_of_another_visitor_is_another_press(runner: Runner, e
     assert await begin(runner, edit, YOU) == 1
     for visitor in (ME, YOU):
         [run] = await runner.of_press(PRESS, visitor)
-        await runner.finished(run.id)
+        await runner.wait_until_finished(run.id)
 
 
 async def test_a_press_that_the_store_could_not_look_up_may_come_again(

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from wavespeed.studio.runs.metadata import Recipe, read, write
+from wavespeed.studio.runs.metadata import EditMetadata, read, write
 
-RECIPE = Recipe(
+RECIPE = EditMetadata(
     prompt='make it "warm" & <soft>, für 漢字 🦊',
     model="openai/gpt-image-1-mini/edit",
     prediction_id="p1",
@@ -75,7 +75,7 @@ def test_any_picture_viewer_can_show_the_prompt(tmp_path: Path) -> None:
 @given(st.text(st.characters(codec="utf-8"), min_size=1, max_size=2000))
 @example("]]>\x00\x0b\ufffe--><!--&quot;\"'\\")
 def test_whatever_the_prompt_is_it_comes_back(prompt: str) -> None:
-    recipe = Recipe(prompt, "m", "p1", RECIPE.made_at)
+    recipe = EditMetadata(prompt, "m", "p1", RECIPE.made_at)
     with TemporaryDirectory() as folder:
         file = Path(folder) / "result.jpg"
         file.write_bytes(write(encoded("JPEG", "RGB", {}), recipe))
@@ -87,7 +87,7 @@ def test_whatever_the_prompt_is_it_comes_back(prompt: str) -> None:
 
 
 def test_a_prompt_too_long_for_a_jpeg_is_cut_and_says_so(tmp_path: Path) -> None:
-    long = Recipe("漢" * 32_000, "m", "p1", RECIPE.made_at)
+    long = EditMetadata("漢" * 32_000, "m", "p1", RECIPE.made_at)
     for kind, cut in (("JPEG", True), ("PNG", False)):
         file = tmp_path / kind
         file.write_bytes(write(encoded(kind, "RGB", {}), long))

@@ -74,7 +74,7 @@ def killed_at(
     store = Store(data / "studio.db")
     try:
         return Outcome(
-            store.history(VISITOR), len(service.submissions), store.spent(datetime.now(UTC))
+            store.history(VISITOR), len(service.submissions), store.spent_usd(datetime.now(UTC))
         )
     finally:
         store.close()

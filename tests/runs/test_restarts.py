@@ -36,7 +36,7 @@ async def test_a_restart_in_any_step_ends_in_one_submission_and_the_result(
     await asyncio.sleep(0.01)  # Written down, as it is before anything is sent.
 
     again = await restarted(runner, client, store, tmp_path)
-    end = await again.finished(run.id)
+    end = await again.wait_until_finished(run.id)
 
     assert (end.state, len(end.results)) == ("done", 1)
     assert len(sandbox.calls("submit")) == 1
@@ -53,21 +53,23 @@ async def test_the_pictures_of_a_run_outlive_their_uploads(
 
     again = await restarted(runner, client, store, tmp_path)
 
-    assert (await again.finished(run.id)).state == "done"
+    assert (await again.wait_until_finished(run.id)).state == "done"
     await again.close()
 
 
 async def test_an_edit_that_was_not_sent_and_is_long_forgotten_is_not_sent_now(
     runner: Runner, client: AsyncClient, store: Store, sandbox: Sandbox, edit: Edit, tmp_path: Path
 ) -> None:
-    old = Run(id="old", visitor=ME, edit=edit, started_at=datetime.now(UTC) - timedelta(minutes=11))
+    old = Run(
+        id="old", visitor_id=ME, edit=edit, started_at=datetime.now(UTC) - timedelta(minutes=11)
+    )
     store.save(old)
 
     again = await restarted(runner, client, store, tmp_path)
-    end = await again.finished("old")
+    end = await again.wait_until_finished("old")
 
     assert end.state == "failed"
-    assert errors.problem(end).money == "Nothing was spent."
+    assert errors.error_message(end).money == "Nothing was spent."
     assert not sandbox.calls("submit")
 
 
@@ -85,15 +87,17 @@ async def test_a_restart_asks_for_a_visitors_key_and_goes_on_with_it(
     await until(runner, run, "process")
 
     again = await restarted(runner, client, store, tmp_path)
-    asking = await again.finished(run.id)
-    problem = errors.problem(asking)
+    asking = await again.wait_until_finished(run.id)
+    problem = errors.error_message(asking)
     assert "forgot your key" in problem.what
     assert problem.advice == "Enter your key again, then press Look again."
-    assert errors.actions(asking) == [("again", "Look again")]  # It is paid for: never send again.
-    assert not await again.again(run.id, ME)
-    assert await again.again(run.id, ME, visitors_own)
+    assert errors.error_actions(asking) == [
+        ("again", "Look again")
+    ]  # It is paid for: never send again.
+    assert not await again.recheck(run.id, ME)
+    assert await again.recheck(run.id, ME, visitors_own)
 
-    assert (await again.finished(run.id)).state == "done"
+    assert (await again.wait_until_finished(run.id)).state == "done"
     assert len(sandbox.calls("submit")) == 1
     looks = {call.headers["authorization"] for call in sandbox.calls("result")}
     assert looks == {"Bearer visitors-own-key-0123"}
@@ -114,12 +118,12 @@ async def test_a_restart_before_it_was_sent_says_that_nothing_was_spent(
     await arrived(sandbox, "ticket")
 
     again = await restarted(runner, client, store, tmp_path)
-    end = await again.finished(run.id)
+    end = await again.wait_until_finished(run.id)
 
-    problem = errors.problem(end)
+    problem = errors.error_message(end)
     assert (end.state, problem.money) == ("failed", "Nothing was spent.")
     assert problem.advice == "Enter your key again, then press Edit."
-    assert errors.actions(end) == [("resend", "Try again $0.02")]
+    assert errors.error_actions(end) == [("resend", "Try again $0.02")]
     assert not sandbox.calls("submit")
     await again.close()
 
@@ -128,18 +132,18 @@ async def test_what_one_service_was_given_another_never_gets(
     client: AsyncClient, store: Store, sandbox: Sandbox, edit: Edit, tmp_path: Path
 ) -> None:
     unsent = Run(
-        id="unsent", visitor=ME, edit=edit, started_at=datetime.now(UTC), account="sandbox"
+        id="unsent", visitor_id=ME, edit=edit, started_at=datetime.now(UTC), payer="sandbox"
     )
     store.save(unsent)
-    paid = replace(unsent, id="paid").after(Submitting(0.1))
-    store.save(replace(paid, account="api.wavespeed.ai"))
+    paid = replace(unsent, id="paid").apply(Submitting(0.1))
+    store.save(replace(paid, payer="api.wavespeed.ai"))
 
     runner = Runner(client, store, tmp_path, service="elsewhere")
-    await runner.take_up()
+    await runner.resume_unfinished()
 
-    end = await runner.finished("unsent")
-    assert (end.state, errors.problem(end).money) == ("failed", "Nothing was spent.")
-    assert not await runner.again("paid", ME)
+    end = await runner.wait_until_finished("unsent")
+    assert (end.state, errors.error_message(end).money) == ("failed", "Nothing was spent.")
+    assert not await runner.recheck("paid", ME)
     assert [run.id for run in store.unfinished()] == ["paid"]  # For when its key is back.
     assert not sandbox.calls()
     await runner.close()

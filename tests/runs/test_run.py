@@ -10,50 +10,50 @@ import pytest
 
 from wavespeed import (
     AmbiguousSubmit,
-    BadKey,
+    ApiError,
     Completed,
+    ConnectionFailed,
+    ContentModerated,
     Downloaded,
     Edit,
     EditFailed,
-    EditOverdue,
+    EditTimeout,
     Finished,
+    InsufficientCredit,
+    InvalidApiKey,
     InvalidEdit,
-    Moderated,
-    NoCredit,
-    NotAllowed,
-    NotUnderstood,
+    InvalidResponse,
     Output,
+    PermissionDenied,
     Polled,
     Prediction,
     Preparing,
     RateLimited,
-    Refused,
-    ServiceDown,
+    ServerError,
     Submitted,
     Submitting,
-    Unreachable,
     Uploaded,
     Uploading,
     Waiting,
     WaveSpeedError,
 )
-from wavespeed.studio.runs.errors import Unsaved
+from wavespeed.studio.runs.errors import SaveFailed
 from wavespeed.studio.runs.run import (
     Failed,
-    Lost,
-    Result,
+    OutcomeUnknown,
+    OutputFile,
+    RecoveryStarted,
     Run,
     RunEvent,
     Saved,
-    Searching,
     Stopped,
-    details,
+    output_details,
 )
 from wavespeed.studio.text import errors, labels
 
 EDIT = Edit("make it black and white", (Path("cup.jpg").absolute(),))
-NEW = Run(id="r1", visitor="v1", edit=EDIT, started_at=datetime(2026, 1, 1, tzinfo=UTC))
-RESULT = Result(
+NEW = Run(id="r1", visitor_id="v1", edit=EDIT, started_at=datetime(2026, 1, 1, tzinfo=UTC))
+RESULT = OutputFile(
     Path("out.png").absolute(), "PNG", 1536, 1024, 1_900_000, "data:image/png;base64,", False
 )
 
@@ -83,13 +83,13 @@ WHOLE: list[RunEvent] = [
 def after(events: Sequence[RunEvent]) -> Run:
     run = NEW
     for event in events:
-        run = run.after(event)
+        run = run.apply(event)
     return run
 
 
 def test_a_whole_edit_ends_done_with_its_result() -> None:
     run = after(WHOLE)
-    assert (run.state, run.is_over, run.results) == ("done", True, (RESULT,))
+    assert (run.state, run.is_finished, run.results) == ("done", True, (RESULT,))
     assert run.prediction is not None
     assert run.prediction.outputs[0].content is None, "the bytes are on the disk, not in memory"
 
@@ -143,8 +143,8 @@ LIMITED = Waiting(0.8, 12.0, RateLimited("", status=429, retry_after=12.0))
         (TO_THE_SERVICE, True),
         ([*TO_THE_SERVICE, LIMITED], True),
         (WHOLE[:7], True),
-        ([*TO_THE_SERVICE[:4], Searching(2.0, 2.0, AmbiguousSubmit("x"))], True),
-        ([*TO_THE_SERVICE[:4], Lost(2.0, AmbiguousSubmit("x"))], True),
+        ([*TO_THE_SERVICE[:4], RecoveryStarted(2.0, 2.0, AmbiguousSubmit("x"))], True),
+        ([*TO_THE_SERVICE[:4], OutcomeUnknown(2.0, AmbiguousSubmit("x"))], True),
     ],
 )
 def test_a_run_can_be_taken_back_only_while_nothing_that_costs_money_is_under_way(
@@ -155,18 +155,18 @@ def test_a_run_can_be_taken_back_only_while_nothing_that_costs_money_is_under_wa
 
 def test_a_submission_tried_again_does_not_begin_the_queue_again() -> None:
     run = after([*TO_THE_SERVICE[:4], LIMITED, Submitting(13.0), Submitted(13.2, task("created"))])
-    assert dict(run.began)["queue"] == 0.7
+    assert dict(run.step_started)["queue"] == 0.7
     assert run.waiting is None
 
 
 def test_a_stopped_run_is_over() -> None:
     run = after([*TO_THE_SERVICE[:2], Stopped(0.5)])
-    assert (run.state, run.is_over) == ("stopped", True)
+    assert (run.state, run.is_finished) == ("stopped", True)
     assert "Nothing was spent" in labels.status(run)
 
 
 def test_the_details_of_a_finished_run_are_json() -> None:
-    assert details(after(WHOLE)) == {
+    assert output_details(after(WHOLE)) == {
         "id": "p1",
         "model": "openai/gpt-image-1-mini/edit",
         "status": "completed",
@@ -195,25 +195,25 @@ def with_id(error: WaveSpeedError, spent: str) -> WaveSpeedError:
 
 ERRORS: list[tuple[WaveSpeedError, str]] = [
     (InvalidEdit("cup.jpg is empty."), "Nothing was spent."),
-    (Unreachable("x", sent=False), "Nothing was spent."),
-    (with_id(Unreachable("x", sent=True), "yes"), "The edit was accepted and costs $0.02."),
+    (ConnectionFailed("x", sent=False), "Nothing was spent."),
+    (with_id(ConnectionFailed("x", sent=True), "yes"), "The edit was accepted and costs $0.02."),
     (AmbiguousSubmit("x"), "It is not known whether this was billed."),
-    (Refused("It did not work.", status=400), "Nothing was spent."),
+    (ApiError("It did not work.", status=400), "Nothing was spent."),
     (
-        with_id(Refused("Not known.", status=404), "unknown"),
+        with_id(ApiError("Not known.", status=404), "unknown"),
         "It is not known whether this was billed.",
     ),
-    (BadKey("x", status=401), "Nothing was spent."),
-    (NoCredit("x", status=402), "Nothing was spent."),
-    (NotAllowed("x", status=403), "Nothing was spent."),
+    (InvalidApiKey("x", status=401), "Nothing was spent."),
+    (InsufficientCredit("x", status=402), "Nothing was spent."),
+    (PermissionDenied("x", status=403), "Nothing was spent."),
     (RateLimited("x", status=429), "Nothing was spent."),
-    (Moderated("x", status=400), "Nothing was spent."),
-    (with_id(Moderated("x", status=200), "unknown"), labels.REFUND),
-    (ServiceDown("x", status=503), "Nothing was spent."),
-    (with_id(NotUnderstood("outputs"), "yes"), "The edit was accepted and costs $0.02."),
-    (EditFailed("The task broke.", code=1405, prediction_id="p1"), labels.REFUND),
-    (EditOverdue("It did not work.", prediction_id="p1"), "The edit was accepted and costs $0.02."),
-    (Unsaved("It did not work."), "The edit was accepted and costs $0.02."),
+    (ContentModerated("x", status=400), "Nothing was spent."),
+    (with_id(ContentModerated("x", status=200), "unknown"), labels.REFUND),
+    (ServerError("x", status=503), "Nothing was spent."),
+    (with_id(InvalidResponse("outputs"), "yes"), "The edit was accepted and costs $0.02."),
+    (EditFailed("The task broke.", service_code=1405, prediction_id="p1"), labels.REFUND),
+    (EditTimeout("It did not work.", prediction_id="p1"), "The edit was accepted and costs $0.02."),
+    (SaveFailed("It did not work."), "The edit was accepted and costs $0.02."),
     (WaveSpeedError("The studio itself failed."), "Nothing was spent."),
 ]
 
@@ -222,7 +222,7 @@ ERRORS: list[tuple[WaveSpeedError, str]] = [
 def test_every_error_says_what_happened_the_money_and_what_to_do(
     error: WaveSpeedError, money: str
 ) -> None:
-    problem = errors.problem(NEW.after(Failed(1.0, error)))
+    problem = errors.error_message(NEW.apply(Failed(1.0, error)))
     assert problem.money == money
     for sentence in (problem.what, problem.advice):
         assert sentence.endswith(".")

@@ -11,9 +11,9 @@ import pytest
 from tests.support.runs import ME
 from wavespeed import Edit
 from wavespeed.sandbox import Sandbox
-from wavespeed.studio.runs.errors import NoPicture, Unsaved
+from wavespeed.studio.runs.errors import InvalidOutput, SaveFailed
 from wavespeed.studio.runs.files import sha256
-from wavespeed.studio.runs.metadata import Recipe, read
+from wavespeed.studio.runs.metadata import EditMetadata, read
 from wavespeed.studio.runs.run import Run
 from wavespeed.studio.runs.runner import Runner
 from wavespeed.studio.runs.store import Store, StoreError
@@ -27,11 +27,11 @@ async def test_a_result_that_can_not_be_written_keeps_its_id_and_says_so(
 ) -> None:
     (tmp_path / "outputs").write_text("a file where the folder should be")
 
-    run = await runner.finished(runner.start(edit, ME).id)
+    run = await runner.wait_until_finished(runner.start(edit, ME).id)
 
     assert run.error is not None
-    assert run.error.kind == Unsaved.__name__
-    problem = errors.problem(run)
+    assert run.error.code == SaveFailed.code
+    problem = errors.error_message(run)
     assert "could not be written" in problem.what
     assert run.prediction is not None
     assert run.prediction.id in problem.details
@@ -43,16 +43,16 @@ async def test_an_output_that_is_no_picture_is_told_and_leaves_no_file(
 ) -> None:
     sandbox.fail("download", status=200, body=b"<html>expired</html>", times=3)
 
-    run = await runner.finished(runner.start(edit, ME).id)
+    run = await runner.wait_until_finished(runner.start(edit, ME).id)
 
     assert run.error is not None
-    assert run.error.kind == NoPicture.__name__
+    assert run.error.code == InvalidOutput.code
     assert not list((tmp_path / "outputs").rglob("*.*"))
 
 
 async def test_many_runs_of_one_second_overwrite_nothing(runner: Runner, edit: Edit) -> None:
     runs = [runner.start(edit, ME) for _ in range(6)]
-    ends = [await runner.finished(run.id) for run in runs]
+    ends = [await runner.wait_until_finished(run.id) for run in runs]
     paths = {end.results[0].path for end in ends}
     assert len(paths) == 6
     assert all(path.exists() for path in paths)
@@ -62,13 +62,13 @@ async def test_a_result_that_could_not_be_fetched_is_fetched_again_for_nothing(
     runner: Runner, sandbox: Sandbox, edit: Edit
 ) -> None:
     sandbox.fail("download", status=451)
-    run = await runner.finished(runner.start(edit, ME).id)
+    run = await runner.wait_until_finished(runner.start(edit, ME).id)
     assert run.state == "failed"
-    assert errors.actions(run) == [("again", "Fetch again")]
+    assert errors.error_actions(run) == [("again", "Fetch again")]
 
-    assert await runner.again(run.id, ME)
+    assert await runner.recheck(run.id, ME)
 
-    assert (await runner.finished(run.id)).state == "done"
+    assert (await runner.wait_until_finished(run.id)).state == "done"
     assert len(sandbox.calls("submit")) == 1
 
 
@@ -80,8 +80,8 @@ def kept(folder: Path) -> list[Path]:
 async def test_a_deleted_run_takes_its_files_along(
     runner: Runner, edit: Edit, tmp_path: Path
 ) -> None:
-    run = await runner.finished(runner.start(edit, ME).id)
-    await runner.forget(run.id, ME)
+    run = await runner.wait_until_finished(runner.start(edit, ME).id)
+    await runner.delete(run.id, ME)
 
     assert await runner.get(run.id, ME) is None
     assert not kept(tmp_path)
@@ -90,22 +90,22 @@ async def test_a_deleted_run_takes_its_files_along(
 async def test_what_is_older_than_it_is_kept_is_swept_away(
     runner: Runner, edit: Edit, tmp_path: Path
 ) -> None:
-    run = await runner.finished(runner.start(edit, ME).id)
+    run = await runner.wait_until_finished(runner.start(edit, ME).id)
 
     for keep_days, left in ((None, [run]), (1.0, [run]), (0.0, [])):
         with suppress(TimeoutError):
-            await asyncio.wait_for(runner.sweep(keep_days), 0.3)
+            await asyncio.wait_for(runner.purge_expired(keep_days), 0.3)
         assert await runner.history(ME) == left
     assert not kept(tmp_path)
 
 
 async def test_a_result_carries_its_recipe(runner: Runner, edit: Edit, photo: Path) -> None:
-    run = await runner.finished(runner.start(edit, ME).id)
+    run = await runner.wait_until_finished(runner.start(edit, ME).id)
 
     recipe = read(run.results[0].path)
 
     assert run.prediction is not None
-    assert recipe == Recipe(
+    assert recipe == EditMetadata(
         prompt="make it black and white",
         model="openai/gpt-image-1-mini/edit",
         prediction_id=run.prediction.id,
@@ -119,7 +119,7 @@ async def test_a_picture_that_arrived_broken_is_fetched_again(
     runner: Runner, sandbox: Sandbox, edit: Edit
 ) -> None:
     sandbox.fail("download", status=200, body=b"<html>a proxy's page</html>")
-    run = await runner.finished(runner.start(edit, ME).id)
+    run = await runner.wait_until_finished(runner.start(edit, ME).id)
     assert run.state == "done"
     assert len(sandbox.calls("download")) == 2
 
@@ -131,9 +131,9 @@ async def test_a_full_disk_before_the_submission_sends_nothing_and_says_so(
         raise StoreError("database or disk is full")
 
     monkeypatch.setattr(store, "reserve", full)
-    run = await runner.finished(runner.start(edit, ME).id)
+    run = await runner.wait_until_finished(runner.start(edit, ME).id)
 
-    problem = errors.problem(run)
+    problem = errors.error_message(run)
     assert (run.state, problem.money) == ("failed", "Nothing was spent.")
     assert "could not write the edit down" in problem.what
     assert not sandbox.calls("submit")
@@ -142,7 +142,7 @@ async def test_a_full_disk_before_the_submission_sends_nothing_and_says_so(
 async def test_a_disk_that_fills_up_later_loses_nothing_and_is_written_when_there_is_room(
     runner: Runner, store: Store, edit: Edit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("wavespeed.studio.runs.executor.WRITE_AGAIN", 0.1)
+    monkeypatch.setattr("wavespeed.studio.runs.executor.SAVE_RETRY_DELAY", 0.1)
     save, left = store.save, [3]
 
     def full(run: Run) -> None:
@@ -152,7 +152,7 @@ async def test_a_disk_that_fills_up_later_loses_nothing_and_is_written_when_ther
         save(run)
 
     monkeypatch.setattr(store, "save", full)
-    run = await runner.finished(runner.start(edit, ME).id)
+    run = await runner.wait_until_finished(runner.start(edit, ME).id)
     assert run.state == "done"
     await asyncio.sleep(0.3)
     assert store.get(run.id, ME) == run

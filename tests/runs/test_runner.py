@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("quick_looks")]
 async def test_a_run_ends_with_a_checked_file_named_after_its_prompt(
     runner: Runner, edit: Edit, tmp_path: Path
 ) -> None:
-    run = await runner.finished(runner.start(edit, ME).id)
+    run = await runner.wait_until_finished(runner.start(edit, ME).id)
 
     [result] = run.results
     assert result.path.parent.parent == tmp_path / "outputs"
@@ -42,7 +42,7 @@ async def test_a_run_goes_on_when_nobody_watches(runner: Runner, edit: Edit) -> 
     async with aclosing(runner.watch(run.id)) as runs:
         await anext(runs)  # The tab is closed here.
 
-    assert (await runner.finished(run.id)).state == "done"
+    assert (await runner.wait_until_finished(run.id)).state == "done"
 
 
 async def test_whoever_comes_later_sees_the_same(
@@ -51,7 +51,7 @@ async def test_whoever_comes_later_sees_the_same(
     sandbox.seconds = LONG_ENOUGH
     run = runner.start(edit, ME)
     await until(runner, run, "queue")
-    ends = await asyncio.gather(*(runner.finished(run.id) for _ in range(5)))
+    ends = await asyncio.gather(*(runner.wait_until_finished(run.id) for _ in range(5)))
 
     assert all(end == ends[0] for end in ends)
     assert [now async for now in runner.watch(run.id)] == [ends[0]]
@@ -62,7 +62,7 @@ async def test_an_error_is_logged_by_run_id_and_without_the_key(
 ) -> None:
     sandbox.fail("submit", status=401)
 
-    run = await runner.finished(runner.start(edit, ME).id)
+    run = await runner.wait_until_finished(runner.start(edit, ME).id)
 
     assert run.state == "failed"
     assert run.id in caplog.text
@@ -74,9 +74,9 @@ async def test_a_service_that_is_away_is_told_in_words(
 ) -> None:
     async with AsyncClient(KEY, base_url="http://127.0.0.1:9", pace=QUICK) as client:
         runner = Runner(client, store, tmp_path)
-        run = await runner.finished(runner.start(edit, ME).id)
+        run = await runner.wait_until_finished(runner.start(edit, ME).id)
 
-    problem = errors.problem(run)
+    problem = errors.error_message(run)
     assert (problem.what, problem.money) == ("WaveSpeed can't be reached.", "Nothing was spent.")
 
 
@@ -88,15 +88,15 @@ async def test_an_overdue_edit_is_checked_again_for_nothing(
     sandbox.fail("result", data={"status": "processing", "outputs": []}, times=100)
     async with AsyncClient(KEY, base_url=base_url, pace=patient(deadline=0.06)) as client:
         runner = Runner(client, store, tmp_path)
-        run = await runner.finished(runner.start(Edit("sepia", (photo,)), ME).id)
+        run = await runner.wait_until_finished(runner.start(Edit("sepia", (photo,)), ME).id)
         assert run.error is not None
-        assert run.error.kind == "EditOverdue"
-        assert errors.actions(run) == [("again", "Check again")]
+        assert run.error.code == "edit_timeout"
+        assert errors.error_actions(run) == [("again", "Check again")]
         sandbox.faults("result").clear()
 
-        assert await runner.again(run.id, ME)
+        assert await runner.recheck(run.id, ME)
 
-        assert (await runner.finished(run.id)).state == "done"
+        assert (await runner.wait_until_finished(run.id)).state == "done"
         await runner.close()
     assert len(sandbox.calls("submit")) == 1
 
@@ -106,12 +106,12 @@ async def test_an_edit_over_the_budget_is_not_sent_and_says_when_it_opens_again(
 ) -> None:
     runner = Runner(client, store, tmp_path, Limits(budget_usd=0.05))
     ids = [runner.start(edit, ME).id for _ in range(5)]
-    ends = [await runner.finished(run_id) for run_id in ids]
+    ends = [await runner.wait_until_finished(run_id) for run_id in ids]
 
     assert sorted(end.state for end in ends) == ["done"] * 2 + ["failed"] * 3
     assert len(sandbox.calls("submit")) == 2
     refused = next(end for end in ends if end.state == "failed")
-    problem = errors.problem(refused)
+    problem = errors.error_message(refused)
     assert "opens again at 00:00 UTC" in problem.what
     assert problem.money == "Nothing was spent."
 
@@ -119,11 +119,11 @@ async def test_an_edit_over_the_budget_is_not_sent_and_says_when_it_opens_again(
 async def test_a_visitor_can_neither_see_nor_repeat_nor_delete_anothers_run(
     runner: Runner, edit: Edit
 ) -> None:
-    run = await runner.finished(runner.start(edit, ME).id)
+    run = await runner.wait_until_finished(runner.start(edit, ME).id)
 
     assert await runner.get(run.id, YOU) is None
     assert await runner.history(YOU) == []
-    await runner.forget(run.id, YOU)
+    await runner.delete(run.id, YOU)
     assert await runner.get(run.id, ME) == run
 
 
@@ -132,24 +132,24 @@ async def test_any_result_of_the_account_is_fetched_by_its_id_for_nothing(
 ) -> None:
     task = await client.submit(edit, ["https://example.com/cup.png"])
 
-    run = await runner.finished((await runner.fetch(task, ME)).id)
+    run = await runner.wait_until_finished((await runner.fetch(task, ME)).id)
 
     assert run.state in ("done", "failed")  # The address leads nowhere in the sandbox.
     assert run.prediction is not None
     assert run.prediction.id == task.id
     assert run.cost_usd == 0.0
-    assert store.spent(datetime.now(UTC)) == 0.0
+    assert store.spent_usd(datetime.now(UTC)) == 0.0
     assert len(sandbox.calls("submit")) == 1
 
 
 async def test_ones_own_result_is_fetched_as_the_run_that_made_it(
     runner: Runner, sandbox: Sandbox, edit: Edit
 ) -> None:
-    run = await runner.finished(runner.start(edit, ME).id)
+    run = await runner.wait_until_finished(runner.start(edit, ME).id)
     assert run.prediction is not None
 
     assert await runner.fetch(run.prediction, ME) == run
-    others = await runner.finished((await runner.fetch(run.prediction, YOU)).id)
+    others = await runner.wait_until_finished((await runner.fetch(run.prediction, YOU)).id)
 
     assert others.id != run.id
     assert others.state == "done"
@@ -170,7 +170,7 @@ async def test_every_line_of_a_run_in_the_log_has_its_id(
     collect.setFormatter(Redact(KEY))
     logging.getLogger().addHandler(collect)
     sandbox.fail("result", status=400)
-    run = await runner.finished(runner.start(edit, ME).id)
+    run = await runner.wait_until_finished(runner.start(edit, ME).id)
     logging.getLogger().removeHandler(collect)
 
     assert run.state == "failed"
@@ -181,7 +181,7 @@ async def test_every_line_of_a_run_in_the_log_has_its_id(
 
 
 async def test_a_result_that_is_edited_on_knows_its_parent(runner: Runner, edit: Edit) -> None:
-    first = await runner.finished(runner.start(edit, ME).id)
+    first = await runner.wait_until_finished(runner.start(edit, ME).id)
     second = Edit("sepia", (first.results[0].path,))
-    assert (await runner.finished(runner.start(second, ME).id)).parent == first.id
-    assert (await runner.finished(runner.start(second, YOU).id)).parent is None
+    assert (await runner.wait_until_finished(runner.start(second, ME).id)).parent_id == first.id
+    assert (await runner.wait_until_finished(runner.start(second, YOU).id)).parent_id is None

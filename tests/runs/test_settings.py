@@ -11,7 +11,7 @@ import pytest
 from filelock import FileLock
 
 from tests.support.apps import ROOT, refused
-from wavespeed.studio.settings import BadSetting, Settings, from_environment
+from wavespeed.studio.settings import Settings, SettingsError, from_environment
 
 MALFORMED = [
     ("GRADIO_SERVER_PORT", "abc"),
@@ -108,7 +108,7 @@ def test_a_space_keeps_what_it_has_in_its_bucket_where_there_is_one(
 
 @pytest.mark.parametrize(("name", "value"), MALFORMED)
 def test_a_malformed_value_is_named_but_not_repeated(name: str, value: str) -> None:
-    with pytest.raises(BadSetting) as caught:
+    with pytest.raises(SettingsError) as caught:
         from_environment({name: value})
     assert name in str(caught.value)
     assert "secret" not in str(caught.value)

@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.apps import App, served
 from tests.support.service import KEY, Service, running
-from wavespeed.studio.settings import BadSetting, from_environment
+from wavespeed.studio.settings import SettingsError, from_environment
 
 SPACE = {"SPACE_ID": "someone/image-edit"}
 LOGIN = "someone:password"
@@ -38,7 +38,7 @@ def test_an_open_space_has_a_budget_that_nobody_had_to_think_of(
 
 @pytest.mark.parametrize("hosts", ["https://x.example", "x.example/", "a b", "x:port", "*", "[::1"])
 def test_a_host_is_a_name_and_nothing_else(hosts: str) -> None:
-    with pytest.raises(BadSetting, match="WAVESPEED_HOSTS"):
+    with pytest.raises(SettingsError, match="WAVESPEED_HOSTS"):
         from_environment({"WAVESPEED_HOSTS": hosts})
 
 

@@ -59,7 +59,7 @@ async def test_after_the_submission_a_stop_changes_nothing(
 
     assert going_on is not None
     assert going_on.state == "running"
-    assert (await runner.finished(run.id)).state == "done"
+    assert (await runner.wait_until_finished(run.id)).state == "done"
 
 
 async def test_stopping_at_any_moment_never_loses_an_edit_that_was_sent(
@@ -76,4 +76,4 @@ async def test_stopping_at_any_moment_never_loses_an_edit_that_was_sent(
             await asyncio.sleep(0.05)
             assert len(sandbox.calls("submit")) == before
         else:
-            assert (await runner.finished(run.id)).state == "done"
+            assert (await runner.wait_until_finished(run.id)).state == "done"

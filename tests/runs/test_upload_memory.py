@@ -43,7 +43,9 @@ async def test_edits_of_large_pictures_upload_a_few_at_a_time_and_all_of_them_do
         image = await asyncio.to_thread(convert_file, path, name)
         prepared += 1
         most = max(most, prepared - 4 * len(sandbox.calls("submit")))
-        return replace(image, changes=replace(image.changes, size_bytes=MOST_SENT_BYTES))
+        return replace(
+            image, preprocessing=replace(image.preprocessing, size_bytes=MOST_SENT_BYTES)
+        )
 
     files = pictures(tmp_path, 4 * EDITS)
     with closing(Store(tmp_path / "studio.db")) as store:
@@ -53,7 +55,7 @@ async def test_edits_of_large_pictures_upload_a_few_at_a_time_and_all_of_them_do
                 runner.start(Edit("sepia", tuple(files[4 * n : 4 * n + 4])), f"visitor {n}")
                 for n in range(EDITS)
             ]
-            ended = await asyncio.gather(*(runner.finished(run.id) for run in runs))
+            ended = await asyncio.gather(*(runner.wait_until_finished(run.id) for run in runs))
             await runner.close()
 
     assert {run.state for run in ended} == {"done"}

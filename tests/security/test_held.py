@@ -16,9 +16,9 @@ from tests.support.apps import App
 from tests.support.service import KEY, MODEL, Service
 from wavespeed import AsyncClient, Edit
 from wavespeed.sandbox import Sandbox, serve
-from wavespeed.studio.media.previews import Seen
+from wavespeed.studio.media.previews import InputPreview
 from wavespeed.studio.runs.executor import Limits
-from wavespeed.studio.runs.metadata import Recipe, read, write
+from wavespeed.studio.runs.metadata import EditMetadata, read, write
 from wavespeed.studio.runs.runner import Runner
 from wavespeed.studio.runs.store import Store
 from wavespeed.studio.ui import render
@@ -173,7 +173,7 @@ async def test_a_hundred_submissions_at_once_do_not_pass_the_budget(tmp_path: Pa
             runner = Runner(client, store, tmp_path, Limits(budget_usd=0.10, parallel=100))
             edit = Edit("sepia", (PHOTOS / "coffee.jpg",))
             started = [runner.start(edit, f"{number:032x}") for number in range(100)]
-            ended = await asyncio.gather(*(runner.finished(run.id) for run in started))
+            ended = await asyncio.gather(*(runner.wait_until_finished(run.id) for run in started))
             await runner.close()
     store.close()
     assert len(sandbox.calls("submit")) == 5
@@ -198,13 +198,13 @@ def test_a_visitors_bad_key_is_never_replaced_by_the_owners(
 
 
 def test_what_a_pictures_metadata_says_is_text(tmp_path: Path) -> None:
-    recipe = Recipe(HOSTILE, HOSTILE, HOSTILE, datetime.now(UTC), (), nsfw=False)
+    recipe = EditMetadata(HOSTILE, HOSTILE, HOSTILE, datetime.now(UTC), (), nsfw=False)
     picture = tmp_path / f"{HOSTILE.replace('/', '_')[:60]}.jpg"
     picture.write_bytes(write((PHOTOS / "coffee.jpg").read_bytes(), recipe))
     found = read(picture)
     assert found is not None
     assert found.prompt == HOSTILE
-    drawn = render.strip([picture], [Seen(recipe=found)], [False], each=False)
+    drawn = render.strip([picture], [InputPreview(metadata=found)], [False], each=False)
     assert "<img src=x" not in drawn
     assert "<script>" not in drawn
     assert "&lt;script&gt;" in drawn

@@ -56,7 +56,9 @@ class Replicas:
     def over(self, name: str, *prompts: str) -> list[Run]:
         """The runs of these prompts that came to their end, as its store has them."""
         with closing(Store(self.folder / name / "data" / "studio.db")) as store:
-            return [run for run in store.older(datetime.now(UTC)) if run.prompt in prompts]
+            return [
+                run for run in store.finished_before(datetime.now(UTC)) if run.prompt in prompts
+            ]
 
 
 @pytest.fixture(scope="module")

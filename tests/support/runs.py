@@ -39,5 +39,5 @@ async def restarted(runner: Runner, client: AsyncClient, store: Store, folder: P
     """A new process over the same data folder, as far as the runs can tell."""
     await runner.close()
     again = Runner(client, store, folder)
-    await again.take_up()
+    await again.resume_unfinished()
     return again

@@ -42,7 +42,7 @@ class Service:
     the first `may_end` tasks end at all, so that a test decides when the others do.
 
     It has one `model`, which can change at any time; any other is refused with the HTTP status
-    `missing`, in the shape of `NO_SUCH_MODEL`.
+    `missing_inputs`, in the shape of `NO_SUCH_MODEL`.
     """
 
     def __init__(self, seconds: float = 0.3, nsfw: bool | None = False, **about: Any) -> None:

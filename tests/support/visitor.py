@@ -102,7 +102,7 @@ class Visitor:
         """The bodies of this visitor's runs."""
         database = self.app.log_file.parent / "data" / "studio.db"
         with closing(sqlite3.connect(database)) as store:
-            rows = store.execute("SELECT body FROM runs WHERE visitor = ?", (self.id,))
+            rows = store.execute("SELECT run_json FROM runs WHERE visitor_id = ?", (self.id,))
             return [row[0] for row in rows]
 
 

@@ -60,13 +60,13 @@ class Policy(Protocol):
 
 
 class Learned:
-    """Ours. `told` says whether the service tells how long a task took."""
+    """Ours. `run_event` says whether the service tells how long a task took."""
 
     def __init__(self, pace: Pace | None = None, *, told: bool = True) -> None:
         self._pace, self._told, self._durations = pace or Pace(), told, Durations()
 
     def next_look(self, age: float, looks: int) -> float:
-        return self._pace.next_look(age, self._durations.looks(self._pace))
+        return self._pace.next_delay(age, self._durations.looks(self._pace))
 
     def ended(self, unfinished: float, noticed: float, seconds: float) -> None:
         said = seconds if self._told else None

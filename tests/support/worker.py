@@ -33,15 +33,15 @@ QUICK = Pace(deadline=20, shortest=0.05, longest=0.1, first_retry=0.05, longest_
 
 
 async def work(base_url: str, data: Path, picture: Path) -> None:
-    module.LOOKS = (0.1, 0.3)
+    module.RECOVERY_DELAYS = (0.1, 0.3)
     store = Store(data / "studio.db")
     async with AsyncClient(KEY, base_url=base_url, pace=QUICK) as client:
         runner = Runner(client, store, data, Limits(budget_usd=0.02))
-        await runner.take_up()
+        await runner.resume_unfinished()
         if not store.history(VISITOR):
             runner.start(Edit("make it grey", (picture,)), VISITOR)
-        for run_id in list(runner.live()):
-            await runner.finished(run_id)
+        for run_id in list(runner.active_ids()):
+            await runner.wait_until_finished(run_id)
         await runner.close()
     store.close()
 

@@ -17,8 +17,8 @@ class Fault:
     `status`, `headers` and `body` replace the answer: a dict is sent as JSON, bytes as a page of
     HTML, and a status alone brings the body that the service documents for it. `data` replaces
     only those fields in the `data` of the usual answer. `delay` seconds pass before the answer.
-    `cut` announces the whole body and closes the socket after that many bytes; `drop` closes it
-    without an answer. `processed` says whether the request takes effect all the same; by
+    `cut` announces the whole body and closes the socket after that many bytes; `delete_copies`
+    closes it without an answer. `processed` says whether the request takes effect all the same; by
     default it does, unless the fault answers with a status of 400 or more.
     """
 
@@ -46,7 +46,7 @@ class Fault:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
     """One request as it came in. `headers` has lower-case keys; `body` is the parsed JSON, if any;
-    `at` is the sandbox's clock, in seconds."""
+    `elapsed` is the sandbox's clock, in seconds."""
 
     operation: str
     method: str

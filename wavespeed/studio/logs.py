@@ -33,7 +33,7 @@ class Redact(logging.Formatter):
         return keys.redact(_QUERY.sub("?[query]", text), self._secret)
 
 
-def begin(level: str, secret: str | None) -> None:
+def configure(level: str, secret: str | None) -> None:
     """Logs to stderr from now on; `level` is one of logging's names, in lower case."""
     handler = logging.StreamHandler()
     handler.setFormatter(Redact(secret))

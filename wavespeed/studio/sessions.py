@@ -16,7 +16,7 @@ import gradio as gr
 from wavespeed import AsyncClient
 from wavespeed.studio.security.origins import is_local, is_loopback
 
-ClientOf = Callable[[str | None], AsyncClient | None]
+ClientFactory = Callable[[str | None], AsyncClient | None]
 """Makes a client of a visitor's own key, and None of an empty one: then the server's is used.
 Raises `InvalidEdit` where that won't do."""
 
@@ -90,7 +90,7 @@ class EarlyVisitors:
 _early = EarlyVisitors()
 
 
-def known(who: str | None, request: gr.Request) -> str:
+def visitor_id(who: str | None, request: gr.Request) -> str:
     """A visitor's id if it is one of ours: a page can send anything. Else a new one, always the
     same for an open page until the page knows it."""
     page = request.session_hash or secrets.token_hex()
@@ -100,7 +100,7 @@ def known(who: str | None, request: gr.Request) -> str:
     return _early.visitor(page, time.monotonic())
 
 
-def introduced(who: str | None, request: gr.Request) -> str:
+def new_visitor_id(who: str | None, request: gr.Request) -> str:
     """The same, for the answer that tells the page its id."""
     if who and re.fullmatch(r"[0-9a-f]{32}", who):
         return who

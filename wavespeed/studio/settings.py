@@ -26,7 +26,7 @@ SECRETS = ("WAVESPEED_API_KEY", "WAVESPEED_AUTH")
 """Settings that must not stand where others can read them."""
 
 
-class BadSetting(Exception):
+class SettingsError(Exception):
     """A variable of the environment makes no sense; `str()` is one line that names it, without
     its value, which may be a key in the wrong place."""
 
@@ -95,7 +95,7 @@ class Settings:
 
 
 def from_environment(environment: Mapping[str, str]) -> Settings:
-    """Raises `BadSetting`. A variable that is empty counts as not set."""
+    """Raises `SettingsError`. A variable that is empty counts as not set."""
 
     def value(name: str, default: str = "") -> str:
         return environment.get(name, "").strip() or default
@@ -164,17 +164,17 @@ def _url(name: str, text: str) -> str:
         host, parts = None, urlsplit("")
     odd = parts.query or parts.fragment or not re.fullmatch(r"[\x21-\x7e]+", text)
     if parts.scheme not in ("http", "https") or not host or odd:
-        raise BadSetting(f"{name} has to be an address like https://api.wavespeed.ai.")
+        raise SettingsError(f"{name} has to be an address like https://api.wavespeed.ai.")
     if parts.username or parts.password:
-        raise BadSetting(f"{name} must not hold a user name or password.")
+        raise SettingsError(f"{name} must not hold a user name or password.")
     if parts.scheme == "http" and host not in LOCAL:
-        raise BadSetting(f"{name} has to begin with https://, since the key is sent there.")
+        raise SettingsError(f"{name} has to begin with https://, since the key is sent there.")
     return text.rstrip("/")
 
 
 def _model(name: str, text: str) -> str:
     if not is_model_id(text):
-        raise BadSetting(f"{name} has to be the id of a model, like {MODEL}.")
+        raise SettingsError(f"{name} has to be the id of a model, like {MODEL}.")
     return text
 
 
@@ -182,7 +182,7 @@ def _hosts(name: str, text: str) -> tuple[str, ...]:
     hosts = tuple(filter(None, (host.strip() for host in text.split(","))))
     if all(re.fullmatch(r"([a-z0-9._-]+|\[[0-9a-f:.]+\])(:\d{1,5})?", host) for host in hosts):
         return hosts
-    raise BadSetting(f"{name} has to be names like edit.example.com, with commas between.")
+    raise SettingsError(f"{name} has to be names like edit.example.com, with commas between.")
 
 
 def _budget(name: str, text: str, *, is_open: bool) -> float | None:
@@ -195,13 +195,13 @@ def _proxies(environment: Mapping[str, str]) -> Proxies:
     try:
         return check_environment(environment)
     except InvalidEnvironment as error:
-        raise BadSetting(str(error)) from error
+        raise SettingsError(str(error)) from error
 
 
 def _port(name: str, text: str) -> int:
     if text.isascii() and text.isdigit() and 0 < int(text) < 65536:
         return int(text)
-    raise BadSetting(f"{name} has to be a number from 1 to 65535.")
+    raise SettingsError(f"{name} has to be a number from 1 to 65535.")
 
 
 def _data_dir(*, in_space: bool) -> str:
@@ -212,13 +212,13 @@ def _data_dir(*, in_space: bool) -> str:
 def _login(name: str, text: str) -> tuple[str, str] | None:
     user, _, password = text.partition(":")
     if text and not (user and password):
-        raise BadSetting(f"{name} has to be user:password.")
+        raise SettingsError(f"{name} has to be user:password.")
     return (user, password) if text else None
 
 
 def _choice(name: str, text: str, choices: Sequence[str]) -> str:
     if text not in choices:
-        raise BadSetting(f"{name} has to be one of {', '.join(choices)}.")
+        raise SettingsError(f"{name} has to be one of {', '.join(choices)}.")
     return text
 
 
@@ -228,7 +228,7 @@ def _limit(name: str, text: str) -> float | None:
 
 def _count(name: str, text: str) -> int | None:
     if text and not (text.isascii() and text.isdigit()):
-        raise BadSetting(f"{name} has to be a whole number.")
+        raise SettingsError(f"{name} has to be a whole number.")
     return int(text) if text else None
 
 
@@ -237,7 +237,7 @@ def _span(name: str, text: str) -> tuple[float, float]:
     first, _, second = text.partition("-")
     shortest, longest = _number(name, first), _number(name, second or first)
     if shortest > longest:
-        raise BadSetting(f"{name} has to be two numbers like 1-3, the smaller one first.")
+        raise SettingsError(f"{name} has to be two numbers like 1-3, the smaller one first.")
     return shortest, longest
 
 
@@ -251,5 +251,5 @@ def _number(name: str, text: str, least: float = 0.0) -> float:
     except ValueError:
         number = math.nan
     if not least <= number < math.inf:
-        raise BadSetting(f"{name} has to be a number of at least {least:g}.")
+        raise SettingsError(f"{name} has to be a number of at least {least:g}.")
     return number

@@ -20,7 +20,7 @@ STATIC = HERE / "ui" / "static"
 PHOTOS = STATIC / "photos"
 
 
-def address(file: Path | None) -> str:
+def file_url(file: Path | None) -> str:
     """Where Gradio serves a file of its cache, relative, so that it holds under whatever path the
     page is served; empty where there is no file."""
     return f"gradio_api/file={quote(str(file))}" if file else ""
@@ -37,11 +37,11 @@ _templates.globals |= {
     "labels": labels,
     "images": images,
     "errors": errors,
-    "address": address,
+    "file_url": file_url,
 }
 
 
-def draw(template: str, **values: Any) -> str:
+def render_template(template: str, **values: Any) -> str:
     """The template with these values; whatever a template can say without any is in `labels`."""
     return _templates.get_template(f"{template}.html").render(**values)
 

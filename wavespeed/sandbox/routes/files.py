@@ -55,7 +55,7 @@ async def upload(sandbox: Sandbox, request: Request) -> Response:
         async with request.form() as form:
             file = form.get("file")
             if not isinstance(file, UploadFile):
-                raise Refusal(400, 1400, "The field `file` is missing.")
+                raise Refusal(400, 1400, "The field `request_file` is missing.")
             content = await file.read()
     except HTTPException as malformed:
         raise Refusal(400, 1401, malformed.detail) from malformed

@@ -19,11 +19,11 @@ from wavespeed import MAX_IMAGES, Edit, InvalidEdit, WaveSpeedError
 from wavespeed.images import MAX_FILE_BYTES
 from wavespeed.studio.media import previews
 from wavespeed.studio.runs.account import Account
-from wavespeed.studio.runs.run import SCRIPTS, Run, details
+from wavespeed.studio.runs.run import SCRIPTS, Run, output_details
 from wavespeed.studio.runs.runner import Runner
 from wavespeed.studio.runs.store import StoreError
 from wavespeed.studio.security.uploads import Uploads
-from wavespeed.studio.sessions import ClientOf
+from wavespeed.studio.sessions import ClientFactory
 from wavespeed.studio.text import errors, labels
 
 KEY_HEADER = "x-wavespeed-key"
@@ -43,11 +43,11 @@ def not_a_tool(endpoint: Endpoint) -> Endpoint:
     return endpoint
 
 
-class Scripts:
+class EditApi:
     """The endpoints."""
 
     def __init__(
-        self, runner: Runner, account: Account, client_of: ClientOf, uploads: Uploads
+        self, runner: Runner, account: Account, client_of: ClientFactory, uploads: Uploads
     ) -> None:
         self._uploads = uploads
         self._runner = runner
@@ -76,7 +76,7 @@ class Scripts:
             outputs (nsfw, width, height, size_bytes of each), timings_ms, cost_usd.
         """
         run = await self._begin(images, prompt, sync_mode, base64_output, request)
-        return await to_the_end(self._runner, self._uploads, run)
+        return await await_result(self._runner, self._uploads, run)
 
     @not_a_tool
     async def edit_stream(
@@ -103,10 +103,10 @@ class Scripts:
         run = await self._begin(images, prompt, sync_mode, base64_output, request)
         async with aclosing(self._runner.watch(run.id)) as runs:
             async for run in runs:
-                if not run.is_over:
-                    yield told(run, self._runner.usual)
-        files, about = await to_the_end(self._runner, self._uploads, run)
-        yield told(run) | {"files": files, "details": about}
+                if not run.is_finished:
+                    yield run_event(run, self._runner.median_duration)
+        files, about = await await_result(self._runner, self._uploads, run)
+        yield run_event(run) | {"files": files, "details": about}
 
     async def edit_picture(
         self, images: list[str], prompt: str, request: gr.Request | None = None
@@ -124,7 +124,7 @@ class Scripts:
             The edited picture, and JSON with its NSFW flag, size, times in milliseconds and cost.
         """
         run = await self._begin(images, prompt, False, False, request)
-        files, about = await to_the_end(self._runner, self._uploads, run)
+        files, about = await await_result(self._runner, self._uploads, run)
         return files[0], json.dumps(about)
 
     def description(self, endpoint: Callable[..., Any]) -> str:
@@ -171,7 +171,7 @@ class Scripts:
         path = _path_of(image)
         if isinstance(path, str) and path.startswith(DATA):
             return await self._decoded(path)
-        [file] = await self._uploads.allowed([_named(path)], SCRIPTS)
+        [file] = await self._uploads.allowed_paths([_named(path)], SCRIPTS)
         if file is not None:
             return file
         if str(path).startswith("https://"):  # Of another page of Gradio's, for example.
@@ -214,30 +214,30 @@ def _named(path: object) -> object:
     return None
 
 
-async def to_the_end(
+async def await_result(
     runner: Runner, uploads: Uploads, run: Run
 ) -> tuple[list[gr.FileData], dict[str, Any]]:
     """For scripts: the files and the details. Raises `gr.Error` with what a person would read."""
-    run = await runner.finished(run.id)
+    run = await runner.wait_until_finished(run.id)
     if run.state != "done":
-        problem = errors.problem(run)
+        problem = errors.error_message(run)
         advice = problem.advice.removesuffix(errors.KEPT)  # That is said to who sees the page.
         message = f"{problem.what} {problem.money} {advice}".strip()
         raise gr.Error(message, title=problem.what, print_exception=False)
-    files = await uploads.copies([result.path for result in run.results], run.visitor)
+    files = await uploads.cached_copies([result.path for result in run.results], run.visitor_id)
     named = zip(files, (result.name for result in run.results), strict=True)
     # As JSON: Gradio adds the address that a file is served at to a dictionary alone.
     files_ = [gr.FileData(path=path, orig_name=name).model_dump() for path, name in named]
-    return cast(list[gr.FileData], files_), details(run)
+    return cast(list[gr.FileData], files_), output_details(run)
 
 
-def told(run: Run, usual: float | None = None) -> dict[str, Any]:
+def run_event(run: Run, usual: float | None = None) -> dict[str, Any]:
     """An event of a stream: JSON."""
     return {
         "run": run.id,
         "state": run.state,
         "step": run.step,
-        "seconds": round(run.at, 3),
+        "seconds": round(run.elapsed, 3),
         "message": labels.status(run, usual).removesuffix(labels.MAY_CLOSE).strip(),
         "prediction_id": run.prediction.id if run.prediction else None,
     }
@@ -247,7 +247,7 @@ def _decoded(uri: str) -> Path:
     if len(uri) > MAX_URI:
         raise InvalidEdit("A data: URI may hold 50 MB.")
     kind, _, content = uri.partition(",")
-    file = previews.place("picture")
+    file = previews.new_cached_path("picture")
     try:
         content = "".join(unquote(content).split()) if kind.endswith(";base64") else "-"
         file.write_bytes(b64decode(content, validate=True))

@@ -48,7 +48,8 @@ ORDINARY_BYTES = 300_000_000
 beside the pixels."""
 SECONDS = 15.0
 """Of the processor, for one task: four times what 100 megapixels take. A clock would refuse good
-pictures on a busy machine; it has the last word all the same, after `PATIENCE` times as long."""
+pictures on a busy machine; it has the last word all the same, after `PATIENCE` times as
+long."""
 PATIENCE = 4
 START_SECONDS = 60.0
 IDLE_SECONDS = 60.0

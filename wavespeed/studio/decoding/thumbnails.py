@@ -39,7 +39,7 @@ class Inspected:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A result that was wholly decoded; `cover` is a data URI."""
+    """A result that was wholly decoded; `blur_placeholder` is a data URI."""
 
     format: str
     width: int
@@ -66,17 +66,19 @@ def inspect(path: Path) -> Inspected:
     """Raises `InvalidEdit`."""
     image = images.prepare(path)
     with Image.open(BytesIO(image.content)) as picture:
-        return Inspected(jpeg(picture, THUMBNAIL), jpeg(picture, COVER), str(image.changes))
+        return Inspected(jpeg(picture, THUMBNAIL), jpeg(picture, COVER), str(image.preprocessing))
 
 
-def sent(path: Path) -> tuple[str, Small]:
+def sent_image(path: Path) -> tuple[str, Small]:
     """The picture as the service gets it, for the screen, and its name. Raises `InvalidEdit`."""
     image = images.prepare(path)
     with Image.open(BytesIO(image.content)) as picture:
-        return image.name, Small(jpeg(picture, SCREEN), image.changes.size, image.changes.format)
+        return image.name, Small(
+            jpeg(picture, SCREEN), image.preprocessing.size, image.preprocessing.format
+        )
 
 
-def small(path: Path, edge: int, keep_transparent: bool) -> bytes | None:
+def resized(path: Path, edge: int, keep_transparent: bool) -> bytes | None:
     """A JPEG; with `keep_transparent` None for a picture that is small and transparent."""
     with Image.open(path, formats=images.FORMATS) as picture:
         if picture.width * picture.height > MAX_PIXELS:
@@ -120,7 +122,7 @@ def for_sheet(path: Path, most_bytes: int) -> Small:
         content = out.getvalue()
         if len(content) <= most_bytes:
             break
-    return Small(content, ready.changes.size_before, ready.changes.format_before)
+    return Small(content, ready.preprocessing.size_before, ready.preprocessing.format_before)
 
 
 def jpeg(picture: Image.Image, edge: int) -> bytes:

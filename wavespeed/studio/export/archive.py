@@ -21,11 +21,11 @@ from zipfile import ZipFile, ZipInfo
 
 from wavespeed.studio.runs.files import sha256
 from wavespeed.studio.runs.metadata import TOOL
-from wavespeed.studio.runs.run import Result, Run, details
+from wavespeed.studio.runs.run import OutputFile, Run, output_details
 
 from .contact_sheet import draw
 
-Covered = Callable[[Result], bool]
+Covered = Callable[[OutputFile], bool]
 Hidden = Callable[[Path], bool]
 Parts = Generator[bytes, None, dict[str, Any]]
 """The next bytes of the archive; and what the manifest says of what they were."""
@@ -99,7 +99,7 @@ class _Packer:
         day = f"{run.started_at:%Y-%m-%d}"
         if self.by_input:
             about = self._about(run) | {
-                "number": run.number + 1,
+                "number": run.position + 1,
                 "inputs": [path.name for path in run.pictures],
             }
             return about | {"results": (yield from self._results(run, _input_stem(run)))}
@@ -113,7 +113,7 @@ class _Packer:
         return self._about(run) | {"inputs": inputs, "results": results}
 
     def _about(self, run: Run) -> dict[str, Any]:
-        known = details(run)
+        known = output_details(run)
         return {
             "prompt": run.prompt,
             "model": known["model"],
@@ -146,7 +146,7 @@ class _Packer:
         name = self._name(stem, path.suffix)
         digest = sha256(path) or None
         told: dict[str, Any] = {"file": name, "sha256": digest}
-        if flagged or digest is None or not run.is_over:
+        if flagged or digest is None or not run.is_finished:
             return told | {
                 "left_out": "flagged" if flagged else "gone" if digest is None else "running"
             }

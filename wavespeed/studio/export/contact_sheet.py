@@ -9,7 +9,7 @@ from pathlib import Path
 
 from wavespeed.studio import templating
 from wavespeed.studio.decoding import decoder, thumbnails
-from wavespeed.studio.runs.run import Result, Run, total
+from wavespeed.studio.runs.run import OutputFile, Run, total_usd
 from wavespeed.studio.text import labels
 
 SHEET_BYTES = 11_000_000
@@ -35,7 +35,7 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A finished edit on the sheet; `missing` says why there is no `before`."""
+    """A finished edit on the sheet; `missing_inputs` says why there is no `before`."""
 
     run: Run
     afters: list[Picture]
@@ -49,7 +49,7 @@ class Pair:
 
 
 def draw(
-    runs: Sequence[Run], *, covered: Callable[[Result], bool], hidden: Callable[[Path], bool]
+    runs: Sequence[Run], *, covered: Callable[[OutputFile], bool], hidden: Callable[[Path], bool]
 ) -> str:
     """The page. `covered` results are not on it, nor inputs that are `hidden`. Blocking, some
     0.3 s a picture."""
@@ -63,10 +63,10 @@ def draw(
         gone += len(wanted[run.id]) - len(afters)
         if afters:
             pairs.append(Pair(run, afters, *_before(run, hidden, share)))
-    return templating.draw(
+    return templating.render_template(
         "contact_sheet",
         pairs=pairs,
-        cost=total(pair.run.cost_usd for pair in pairs),
+        cost=total_usd(pair.run.cost_usd for pair in pairs),
         days=_days([pair.run for pair in pairs]),
         models=sorted({pair.run.model for pair in pairs} - {""}),
         flagged=sum(len(run.results) - len(wanted[run.id]) for run in done),

@@ -26,32 +26,32 @@ from wavespeed.images import naming
 from wavespeed.studio.decoding import decoder, thumbnails
 from wavespeed.studio.decoding.thumbnails import SCREEN
 from wavespeed.studio.runs.files import sha256
-from wavespeed.studio.runs.metadata import Recipe, read
-from wavespeed.studio.runs.run import plain_name
+from wavespeed.studio.runs.metadata import EditMetadata, read
+from wavespeed.studio.runs.run import public_name
 
 CARD = 448
 """The same of a card in the history, at twice its width for sharp screens."""
 LIGHT = 300_000
 """Bytes; a smaller file is shown as it is."""
-MOST_COPIED = 10_000
+MAX_COPIED = 10_000
 """Pictures; past that the copies of the oldest go, and are made again where they are asked for."""
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class InputPreview:
     """A picture that someone dropped: what it looks like, what will be sent of it, or why not."""
 
-    thumb: str = ""
+    thumbnail: str = ""
     """A data URI; empty where there is nothing to see."""
     cover: str = ""
     """The same with nothing of it but its colours."""
-    said: str = ""
-    trouble: str = ""
-    recipe: Recipe | None = None
+    note: str = ""
+    error: str = ""
+    metadata: EditMetadata | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
+class SentImage:
     """A picture as the service got it."""
 
     file: Path
@@ -78,25 +78,25 @@ class _File:
         return cls(stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, path)
 
 
-def look(path: Path) -> Seen:
+def inspect(path: Path) -> InputPreview:
     """All that is told of a picture before it is sent; raises nothing."""
     try:
-        return _look(_File.at(path))
-    except InvalidEdit as error:  # Not for ever: see `_look`.
-        return Seen(trouble=str(error))
+        return _inspect(_File.at(path))
+    except InvalidEdit as error:  # Not for ever: see `_inspect`.
+        return InputPreview(error=str(error))
 
 
-def sent(path: Path) -> Sent | None:
+def sent_image(path: Path) -> SentImage | None:
     """The picture upright, as it was sent; None where the file is gone."""
     try:
         name, content, width, height = _sent(_File.at(path))
     except Exception:  # noqa: BLE001 - whatever is wrong with it, there is nothing to show
         return None
     file = _kept(path, "sent", lambda: save_bytes_to_cache(content, name, _folder()))
-    return Sent(file, width, height) if file else None
+    return SentImage(file, width, height) if file else None
 
 
-def recipe(path: Path) -> Recipe | None:
+def metadata_of(path: Path) -> EditMetadata | None:
     """What a result says of itself; None of any other picture."""
     return _recipe(_File.at(path))
 
@@ -112,25 +112,25 @@ def _digest(file: _File) -> str:
 
 
 @lru_cache(maxsize=1000)
-def _recipe(file: _File) -> Recipe | None:
+def _recipe(file: _File) -> EditMetadata | None:
     return read(file.path)
 
 
 @lru_cache(maxsize=1000)
-def _look(file: _File) -> Seen:
+def _inspect(file: _File) -> InputPreview:
     """Raises `InvalidEdit` where nothing is known yet, so that it is not kept."""
     path = file.path
     try:
         seen = decoder.shared.run(thumbnails.inspect, path)
     except InvalidEdit as error:
-        return Seen(trouble=str(error))
+        return InputPreview(error=str(error))
     except (decoder.QueueTimeout, decoder.Closed):
         with naming(path.name):
             raise
     except Exception as error:  # noqa: BLE001 - Pillow names no closed set of what it raises
-        return Seen(trouble=str(_refusal(path, error)))
+        return InputPreview(error=str(_refusal(path, error)))
     thumb, cover = _uri(seen.thumbnail), _uri(seen.cover)
-    return Seen(thumb, cover, said=seen.note, recipe=_recipe(file))
+    return InputPreview(thumb, cover, note=seen.note, metadata=_recipe(file))
 
 
 def _refusal(path: Path, error: Exception) -> InvalidEdit:
@@ -146,14 +146,14 @@ def own_thumbnail(path: Path) -> str:
     return _uri(thumbnails.inspect(path).thumbnail)
 
 
-def fitting(path: Path) -> Path | None:
+def screen_size(path: Path) -> Path | None:
     """A copy that Gradio serves, no larger than a screen; None where the file is gone."""
-    return _kept(path, "fitting", lambda: _fitting(path))
+    return _kept(path, "fitting", lambda: _screen_size(path))
 
 
-def small(path: Path) -> Path | None:
+def thumbnail(path: Path) -> Path | None:
     """One for a card, of a picture of any format; None where the file is gone or none."""
-    return _kept(path, "small", lambda: _small(path))
+    return _kept(path, "small", lambda: _thumbnail(path))
 
 
 def original(path: Path) -> Path | None:
@@ -162,14 +162,14 @@ def original(path: Path) -> Path | None:
     return _kept(path, "original", lambda: _linked(path))
 
 
-def claim(data_dir: Path) -> None:
+def use_data_folder(data_dir: Path) -> None:
     """From now on the copies lie in a folder of this data folder's own, since several apps may
     share a cache."""
     global _name
     _name = f"studio-{hashlib.sha256(str(data_dir.resolve()).encode()).hexdigest()[:12]}"
 
 
-def begin(created: set[str]) -> None:
+def configure(created: set[str]) -> None:
     """Deletes the copies of an earlier process; `created` gets to know the new ones, for Gradio's
     cleaning."""
     global _created
@@ -177,7 +177,7 @@ def begin(created: set[str]) -> None:
     shutil.rmtree(_folder(), ignore_errors=True)
 
 
-def place(name: str) -> Path:
+def new_cached_path(name: str) -> Path:
     """Where a new file of this name can be written and is then served, at an address of its own."""
     folder = Path(_folder()) / uuid.uuid4().hex
     folder.mkdir(parents=True)
@@ -185,7 +185,7 @@ def place(name: str) -> Path:
     return folder / name
 
 
-def drop(paths: Iterable[Path]) -> None:
+def delete_copies(paths: Iterable[Path]) -> None:
     """Deletes all copies that were made of these files."""
     for path in paths:
         for copy in _copies.pop(path, {}).values():
@@ -212,15 +212,15 @@ def _kept(path: Path, kind: str, make: Callable[[], str]) -> Path | None:
         return None
     _copies.setdefault(path, {})[kind] = copy
     _created.add(str(copy))
-    if len(_copies) > MOST_COPIED:
-        drop(list(_copies)[:-MOST_COPIED])
+    if len(_copies) > MAX_COPIED:
+        delete_copies(list(_copies)[:-MAX_COPIED])
     return copy
 
 
-def _fitting(path: Path) -> str:
+def _screen_size(path: Path) -> str:
     content = None
     if path.stat().st_size > LIGHT:
-        content = decoder.shared.run(thumbnails.small, path, SCREEN, True)
+        content = decoder.shared.run(thumbnails.resized, path, SCREEN, True)
     if content is None:
         return _linked(path)
     return str(save_bytes_to_cache(content, f"{path.stem}-{SCREEN}.jpg", _folder()))
@@ -228,7 +228,7 @@ def _fitting(path: Path) -> str:
 
 def _linked(path: Path) -> str:
     """A second name for the file, which takes no room; a copy where the file system has none."""
-    file = place(plain_name(path))
+    file = new_cached_path(public_name(path))
     try:
         file.hardlink_to(path)
     except OSError:
@@ -236,15 +236,15 @@ def _linked(path: Path) -> str:
     return str(file)
 
 
-def _small(path: Path) -> str:
-    content = decoder.shared.run(thumbnails.small, path, CARD, False)
+def _thumbnail(path: Path) -> str:
+    content = decoder.shared.run(thumbnails.resized, path, CARD, False)
     return str(save_bytes_to_cache(content, f"{path.stem}-small.jpg", _folder()))
 
 
 @lru_cache(maxsize=100)
 def _sent(file: _File) -> tuple[str, bytes, int, int]:
     """Its name, some 200 kB of it, and its size."""
-    name, small = decoder.shared.run(thumbnails.sent, file.path)
+    name, small = decoder.shared.run(thumbnails.sent_image, file.path)
     return f"{Path(name).stem}-sent.jpg", small.jpeg, *small.size
 
 

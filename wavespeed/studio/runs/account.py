@@ -7,9 +7,9 @@ import logging
 from collections.abc import Coroutine
 from typing import TypeVar
 
-from wavespeed import MODEL, PRICE_USD, AsyncClient, Prediction, Unreachable, WaveSpeedError
+from wavespeed import MODEL, PRICE_USD, AsyncClient, ConnectionFailed, Prediction, WaveSpeedError
 
-from .errors import KeyNeeded
+from .errors import ApiKeyRequired
 from .run import Run
 
 log = logging.getLogger("wavespeed.studio")
@@ -41,39 +41,41 @@ class Account:
                 log.warning("what an edit costs could not be asked: %s", error)
             await asyncio.sleep(SOON if self.price_usd is None else HOUR)
 
-    def offer(self, run: Run) -> float | None:
+    def resend_price(self, run: Run) -> float | None:
         """USD that it costs to send a run's edit once more, None where nobody knows: by the model
         that is asked now, whichever it was then. What another account pays is known of its own
         runs alone."""
         same = run.edit is not None and run.edit.model == self.model
-        return run.price_usd if run.own_key and same else self.price_usd
+        return run.price_usd if run.uses_visitor_key and same else self.price_usd
 
     async def price(self, client: AsyncClient | None = None) -> float:
         """USD that an edit costs, asked now. Raises `WaveSpeedError`, for a wrong key too."""
-        return await _soon((client or self._client).price(self.model))
+        return await _within_timeout((client or self._client).price(self.model))
 
     async def balance(self) -> float:
         """USD. Raises `WaveSpeedError`."""
-        return await _soon(self._client.balance())
+        return await _within_timeout(self._client.balance())
 
-    async def find(self, prediction_id: str, client: AsyncClient | None = None) -> Prediction:
+    async def find_prediction(
+        self, prediction_id: str, client: AsyncClient | None = None
+    ) -> Prediction:
         """A task of the account, wherever it was made. Raises `WaveSpeedError`, and `InvalidEdit`
         for what can't be an id."""
-        return await _soon((client or self._client).result(prediction_id))
+        return await _within_timeout((client or self._client).result(prediction_id))
 
     async def delete(self, run: Run, client: AsyncClient | None = None) -> None:
         """Deletes what the run made at the service, for good. Raises `WaveSpeedError`."""
         if run.prediction is None:
             return
-        if run.own_key and client is None:
-            raise KeyNeeded("This edit was made with your own key.")
-        asked = client if run.own_key and client else self._client
-        await _soon(asked.delete([run.prediction.id]))
+        if run.uses_visitor_key and client is None:
+            raise ApiKeyRequired("This edit was made with your own key.")
+        asked = client if run.uses_visitor_key and client else self._client
+        await _within_timeout(asked.delete([run.prediction.id]))
 
 
-async def _soon(answer: Coroutine[None, None, T]) -> T:
+async def _within_timeout(answer: Coroutine[None, None, T]) -> T:
     try:
         async with asyncio.timeout(ANSWER):
             return await answer
     except TimeoutError as error:
-        raise Unreachable("WaveSpeed did not answer in time.", sent=True) from error
+        raise ConnectionFailed("WaveSpeed did not answer in time.", sent=True) from error

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 from .run import Run
 
-MOST = 50
+MAX_EDITS = 50
 """Pictures of one batch."""
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class BatchProgress:
     """How many edits of a batch are where, and about how many seconds it still takes; None where
     nothing tells. `done` may have been paid, `failed` includes what nobody knows the outcome of."""
 
@@ -30,22 +30,22 @@ def is_batch(runs: Sequence[Run]) -> bool:
     return len(runs) > 1 and runs[0].batch
 
 
-def newest(runs: Iterable[Run]) -> list[Run]:
+def latest_attempts(runs: Iterable[Run]) -> list[Run]:
     """Of each place in the group its newest run: one that was tried again replaces the old one."""
-    places = {run.number: run for run in sorted(runs, key=lambda run: run.attempt)}
+    places = {run.position: run for run in sorted(runs, key=lambda run: run.attempt)}
     return [places[number] for number in sorted(places)]
 
 
-def progress(runs: Sequence[Run], usual: float | None, parallel: int) -> Progress:
-    """The time left comes from the edits that are done, before those from what is `usual` here;
-    what is under way counts half."""
-    kinds = Counter("waiting" if run.held else run.state for run in runs)
-    took = [run.at for run in runs if run.state == "done"]
+def progress(runs: Sequence[Run], usual: float | None, parallel: int) -> BatchProgress:
+    """The time left comes from the edits that are done, before those from what is `median_duration`
+    here; what is under way counts half."""
+    kinds = Counter("waiting" if run.awaiting_slot else run.state for run in runs)
+    took = [run.elapsed for run in runs if run.state == "done"]
     each = sum(took) / len(took) if took else usual
     open_ = kinds["waiting"] + kinds["running"] / 2
     # No faster than one after another, and never faster than one of them takes.
     left = each * max(open_ / parallel, 0.5) if each and open_ else None
-    return Progress(
+    return BatchProgress(
         len(runs),
         kinds["done"],
         kinds["failed"] + kinds["unknown"],

@@ -5,7 +5,6 @@ and can delete them.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -54,16 +53,14 @@ class DataPaths:
         return _with_paths(run, lambda file: self._folder / file)
 
 
-def relative_body(body: str) -> str:
-    """The JSON of a run as versions before 2 wrote it, with paths as they are written now."""
-    run: dict[str, Any] = json.loads(body)
+def relative_paths(run: dict[str, Any]) -> None:
+    """Makes the paths of a run's JSON, as versions before 2 wrote it, what they are now."""
     if run.get("edit"):
         if is_blank(run["edit"]["prompt"]):  # Once it was taken; an edit refuses it now.
             run["edit"]["prompt"] = UNREADABLE
         run["edit"]["images"] = [_relative(image) for image in run["edit"]["images"]]
     for result in run.get("results", ()):
         result["path"] = _relative(result["path"])
-    return json.dumps(run)
 
 
 def _relative(path: str) -> str:

@@ -15,9 +15,9 @@ from wavespeed.studio.decoding import decoder, thumbnails
 from wavespeed.studio.decoding.thumbnails import Checked
 
 from .credentials import has_credentials
-from .errors import NoPicture, Unsaved
-from .metadata import Recipe, packet, write
-from .run import Result, Run
+from .errors import InvalidOutput, SaveFailed
+from .metadata import EditMetadata, packet, write
+from .run import OutputFile, Run
 
 log = logging.getLogger("wavespeed.studio")
 
@@ -25,44 +25,46 @@ EXTENSIONS = {"PNG": "png", "JPEG": "jpg", "WEBP": "webp"}
 """The formats an output may have."""
 
 
-class Files:
+class RunFiles:
     """The results of all runs, in one data folder. Every method blocks: call it in a thread."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def save(self, run: Run, event: Downloaded) -> Result:
+    def save(self, run: Run, event: Downloaded) -> OutputFile:
         """Writes `outputs/<date>/<time>-<words of the prompt>-<number>-<random>.<ext>`, recipe
         included, or with Content Credentials as it came and the recipe beside it; nobody can guess
         the name.
 
-        Raises `Unsaved`; then there is no file, not even half of one.
+        Raises `SaveFailed`; then there is no file, not even half of one.
         """
         assert run.prediction is not None
         output = run.prediction.outputs[event.index]
         nsfw, unclear = output.nsfw, output.nsfw_unclear
-        recipe = _recipe(run, nsfw)
+        recipe = _metadata_of(run, nsfw)
         is_signed = has_credentials(event.content)
         if is_signed:
             content, checked = event.content, _checked(event.content)
         else:
-            content, checked = _with_recipe(event.content, recipe)
+            content, checked = _with_metadata(event.content, recipe)
         kind = checked.format
         day = self._folder / "outputs" / run.started_at.strftime("%Y-%m-%d")
         number = f"{event.index + 1}-{secrets.token_hex(8)}"
-        stem = f"{run.started_at:%H%M%S}-{_words(run.prompt)}-{number}"
+        stem = f"{run.started_at:%H%M%S}-{_slug(run.prompt)}-{number}"
         try:
             day.mkdir(parents=True, exist_ok=True)
             path = _write(content, day, stem, EXTENSIONS[kind])
         except OSError as error:
-            raise Unsaved("The result could not be written to the disk.") from error
+            raise SaveFailed("The result could not be written to the disk.") from error
         if is_signed:
-            _write_beside(path, recipe)
+            _write_sidecar(path, recipe)
         size = checked.width, checked.height, len(content)
         digest = hashlib.sha256(content).hexdigest()
-        return Result(path, kind, *size, checked.cover, nsfw, nsfw_unclear=unclear, sha256=digest)
+        return OutputFile(
+            path, kind, *size, checked.cover, nsfw, nsfw_unclear=unclear, sha256=digest
+        )
 
-    def tidy(self) -> None:
+    def remove_partial_files(self) -> None:
         """Deletes what a process that was killed left half written."""
         for part in self._folder.glob("outputs/**/.*.part"):
             part.unlink(missing_ok=True)
@@ -77,24 +79,24 @@ def sha256(path: Path) -> str:
         return ""
 
 
-def _recipe(run: Run, nsfw: bool | None) -> Recipe:
+def _metadata_of(run: Run, nsfw: bool | None) -> EditMetadata:
     assert run.prediction is not None
     task, inputs = run.prediction, tuple(sha256(path) for path in run.pictures)
     made_at = task.created_at or run.started_at
-    return Recipe(run.prompt, run.model, task.id, made_at, inputs, nsfw=nsfw)
+    return EditMetadata(run.prompt, run.model, task.id, made_at, inputs, nsfw=nsfw)
 
 
-def _with_recipe(content: bytes, recipe: Recipe) -> tuple[bytes, Checked]:
+def _with_metadata(content: bytes, recipe: EditMetadata) -> tuple[bytes, Checked]:
     """The picture with the recipe in it, checked by decoding it; without the recipe where that is
-    what is wrong with it. Raises `Unsaved`."""
+    what is wrong with it. Raises `SaveFailed`."""
     written = write(content, recipe)
     try:
         return written, _checked(written)
-    except Unsaved:
+    except SaveFailed:
         return content, _checked(content)
 
 
-def _write_beside(picture: Path, recipe: Recipe) -> None:
+def _write_sidecar(picture: Path, recipe: EditMetadata) -> None:
     """The picture itself was paid for and is there: without the file beside it, it is as good."""
     try:
         _write(packet(recipe), picture.parent, picture.name, "xmp")
@@ -107,7 +109,7 @@ def _checked(content: bytes) -> Checked:
     try:
         return decoder.shared.run(thumbnails.check, content, urgent=True)
     except Exception as error:  # Pillow raises a dozen kinds
-        raise NoPicture("What the service sent is no picture.") from error
+        raise InvalidOutput("What the service sent is no picture.") from error
 
 
 def _write(content: bytes, folder: Path, stem: str, extension: str) -> Path:
@@ -126,6 +128,6 @@ def _write(content: bytes, folder: Path, stem: str, extension: str) -> Path:
         raise
 
 
-def _words(prompt: str) -> str:
+def _slug(prompt: str) -> str:
     words = re.findall(r"[a-z0-9]+", prompt.lower())
     return "-".join(words)[:40].strip("-") or "edit"

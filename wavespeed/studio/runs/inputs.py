@@ -47,7 +47,7 @@ class Inputs:
         # Held while files and the rows that say who uses them disagree.
         self._lock = threading.Lock()
 
-    def keep(self, run: Run, *, checked: bool = False) -> Run:
+    def copy_inputs(self, run: Run, *, checked: bool = False) -> Run:
         """The run with pictures that stay, written down. What is kept already is used again, and
         was checked then; the rest is checked by preparing it, unless the caller has done that.
 
@@ -58,14 +58,14 @@ class Inputs:
         homes = {image: self._home(image) for image in run.pictures}
         if not checked:
             for image, home in homes.items():
-                if not _twin(home):
+                if not _same_content(home):
                     with naming(image.name) as shown:
                         decoder.shared.run(convert_file, image, shown)
         with self._lock:
             new = sum(_size(image) for image, home in homes.items() if not home.exists())
-            self._check_room(run.visitor, new)
+            self._check_room(run.visitor_id, new)
             images = tuple(
-                _placed(image, homes[image]) if isinstance(image, Path) else image
+                _link_or_copy(image, homes[image]) if isinstance(image, Path) else image
                 for image in run.edit.images
             )
             run = replace(run, edit=replace(run.edit, images=images))
@@ -76,20 +76,20 @@ class Inputs:
 
     def check_room(self, run: Run) -> None:
         """Raises `QuotaExceeded` where there is no room for one more result."""
-        self._check_room(run.visitor, 0)
+        self._check_room(run.visitor_id, 0)
 
     def delete(self, run: Run) -> list[Path]:
         """Deletes a run that is over from the store, and its files that no other run uses, which
         are returned."""
         with self._lock:
-            files = self._store.delete(run.id, run.visitor)
+            files = self._store.delete(run.id, run.visitor_id)
             for file in files:
                 file.unlink(missing_ok=True)
                 self._drop_if_empty(file.parent)
             shutil.rmtree(self._folder / run.id, ignore_errors=True)
         return files
 
-    def tidy(self) -> None:
+    def remove_orphans(self) -> None:
         """Deletes what a process that was killed left behind: half of a copy, and what no run
         uses."""
         with self._lock:
@@ -123,7 +123,7 @@ class Inputs:
                 folder.rmdir()
 
 
-def _placed(image: Path, home: Path) -> Path:
+def _link_or_copy(image: Path, home: Path) -> Path:
     """The file under its lasting name: a second name for the same bytes where the file system can
     do that, else a copy. Where it has no room the file stays where it is."""
     if home.exists():
@@ -131,7 +131,7 @@ def _placed(image: Path, home: Path) -> Path:
     try:
         home.parent.mkdir(parents=True, exist_ok=True)
         try:
-            home.hardlink_to(_twin(home) or image)
+            home.hardlink_to(_same_content(home) or image)
         except OSError:
             _copy(image, home)
     except OSError:
@@ -153,7 +153,7 @@ def _copy(image: Path, home: Path) -> None:
         raise
 
 
-def _twin(home: Path) -> Path | None:
+def _same_content(home: Path) -> Path | None:
     """A file that is kept already and has the same content, under whatever name."""
     if not _is_of_content(home.parent):
         return None

@@ -38,10 +38,10 @@ _XMP = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <dc:description><rdf:Alt><rdf:li xml:lang="x-default">{prompt}</rdf:li></rdf:Alt></dc:description>
 </rdf:Description></rdf:RDF></x:xmpmeta>
 <?xpacket end="r"?>"""
-EDITED = "compositeWithTrainedAlgorithmicMedia"
+SOURCE_EDITED = "compositeWithTrainedAlgorithmicMedia"
 """IPTC's term for a picture that a model has changed; of one that was made elsewhere nobody knows
 whether it began with a picture."""
-GENERATED = "trainedAlgorithmicMedia"
+SOURCE_GENERATED = "trainedAlgorithmicMedia"
 _JPEG_XMP = b"http://ns.adobe.com/xap/1.0/\0"
 PACKETS = 50
 """Looked at from either end of a file: a million forged ones hide none and take no time."""
@@ -57,7 +57,7 @@ _MOST = 65_000
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
+class EditMetadata:
     """How a result was made, and what the service said of it. `inputs` are the SHA-256 of the
     pictures' files, in order; `cut` says that the prompt was too long for the file; of a result
     that was made elsewhere the prompt is empty."""
@@ -72,10 +72,10 @@ class Recipe:
     """So that a flagged result stays covered wherever it is used, its run long deleted."""
 
 
-_JSON = TypeAdapter(Recipe)
+_JSON = TypeAdapter(EditMetadata)
 
 
-def write(content: bytes, recipe: Recipe) -> bytes:
+def write(content: bytes, recipe: EditMetadata) -> bytes:
     """The same picture with the recipe in it; as it was where its container is an odd one."""
     try:
         if content.startswith(b"\x89PNG\r\n\x1a\n"):
@@ -94,17 +94,17 @@ def sidecar(path: Path) -> Path:
     return path.with_name(f"{path.name}.xmp")
 
 
-def packet(recipe: Recipe) -> bytes:
+def packet(recipe: EditMetadata) -> bytes:
     """What a file beside the picture holds: XMP."""
     return _xmp(recipe)
 
 
-def read(path: Path) -> Recipe | None:
+def read(path: Path) -> EditMetadata | None:
     """The recipe in a picture's file, if there is one; blocking. Raises nothing, whatever the file
     is: it comes from outside, so its XMP is not parsed, and the JSON in it is checked. A file can
     have XMP of others, too, of which a library shows one; so all of it is looked through, and of
     several recipes one that says "flagged" counts, else the newest."""
-    recipes: list[Recipe] = []
+    recipes: list[EditMetadata] = []
     with suppress(OSError):
         with _READING:
             found = _PACKET.finditer(path.read_bytes() + _beside(path))
@@ -128,7 +128,7 @@ def _beside(path: Path) -> bytes:
         return b""
 
 
-def _xmp(recipe: Recipe, most: int | None = None) -> bytes:
+def _xmp(recipe: EditMetadata, most: int | None = None) -> bytes:
     # XML has no control characters, and a few more that it does not take; JSON escapes the first.
     def plain(text: str) -> str:
         return re.sub(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", " ", text)
@@ -136,7 +136,7 @@ def _xmp(recipe: Recipe, most: int | None = None) -> bytes:
     packet = _XMP.format(
         tool=TOOL,
         time=recipe.made_at.isoformat(),
-        source=EDITED if recipe.prompt else GENERATED,
+        source=SOURCE_EDITED if recipe.prompt else SOURCE_GENERATED,
         recipe=html.escape(plain(_JSON.dump_json(recipe).decode())),
         prompt=html.escape(plain(recipe.prompt[:2000])),
     ).encode()
@@ -146,7 +146,7 @@ def _xmp(recipe: Recipe, most: int | None = None) -> bytes:
     return _xmp(replace(recipe, prompt=shorter, cut=True), most)
 
 
-def _into_png(content: bytes, recipe: Recipe) -> bytes:
+def _into_png(content: bytes, recipe: EditMetadata) -> bytes:
     head = 8 + 25  # The signature and IHDR, which has to be the first chunk.
     if content[12:16] != b"IHDR":
         raise ValueError("no header")

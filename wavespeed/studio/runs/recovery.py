@@ -7,19 +7,22 @@ from datetime import datetime, timedelta
 
 from wavespeed import Prediction
 
-CLOCKS = timedelta(seconds=5)
+CLOCK_TOLERANCE = timedelta(seconds=5)
 """How far the service's clocks may be from each other, and from what is known of them."""
 LONGEST_SUBMISSION = timedelta(seconds=120)
 """A task is created while its submission is open, which is this long at most (`Pace.sync`)."""
 
 
-def window(sent: datetime, clock_offset: timedelta) -> tuple[datetime, datetime]:
-    """When, by the service's clock, the task was created of a submission that was `sent` by ours;
-    `clock_offset` is how far the service's is ahead."""
-    return sent + clock_offset - CLOCKS, sent + clock_offset + LONGEST_SUBMISSION + CLOCKS
+def search_window(sent: datetime, clock_offset: timedelta) -> tuple[datetime, datetime]:
+    """When, by the service's clock, the task was created of a submission that was `sent_image` by
+    ours; `clock_offset` is how far the service's is ahead."""
+    return (
+        sent + clock_offset - CLOCK_TOLERANCE,
+        sent + clock_offset + LONGEST_SUBMISSION + CLOCK_TOLERANCE,
+    )
 
 
-def fitting(
+def matching_predictions(
     found: Iterable[Prediction],
     known: set[str],
     window: tuple[datetime, datetime],

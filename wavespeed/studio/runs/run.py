@@ -11,18 +11,18 @@ from typing import Any, Literal, assert_never
 
 from wavespeed import (
     PRICE_USD,
-    Changes,
+    BaseEvent,
     Completed,
     Downloaded,
     Edit,
     Event,
     Finished,
     InvalidEdit,
-    Moment,
-    OfTask,
     Polled,
     Prediction,
+    PredictionEvent,
     Preparing,
+    Preprocessing,
     Spent,
     Submitted,
     Submitting,
@@ -45,45 +45,45 @@ SCRIPTS = "scripts"
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
-    """An error as a value, which outlives the process: its class by name and what it knew."""
+class RunError:
+    """An error as a value, which outlives the process: its stable code, and what it knew."""
 
-    kind: str
+    code: str
     message: str
     spent: Spent = "no"
     prediction_id: str | None = None
     status: int | None = None
-    code: int | None = None
+    service_code: int | None = None
     field: str | None = None
     """Which field of the page is at fault: "prompt", "images"."""
 
     @classmethod
-    def of(cls, error: WaveSpeedError) -> Trouble:
+    def of(cls, error: WaveSpeedError) -> RunError:
         return cls(
-            type(error).__name__,
+            error.code,
             str(error),
             error.spent,
             error.prediction_id,
             getattr(error, "status", None),
-            getattr(error, "code", None),
+            getattr(error, "service_code", None),
             error.field if isinstance(error, InvalidEdit) else None,
         )
 
 
 @dataclass(frozen=True, slots=True)
-class Pause:
+class RetryWait:
     """A request did not get through; the next try comes in `seconds`."""
 
     seconds: float
-    trouble: Trouble
+    error: RunError
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class OutputFile:
     """A picture that was saved and checked by decoding it; `nsfw` None: not checked. Where
     `nsfw_unclear`, the service said something of it that nobody can read, and it counts as flagged.
 
-    `cover` is a data URI with a few pixels of it: its colours, and nothing to recognise.
+    `blur_placeholder` is a data URI with a few pixels of it: its colours, and nothing to recognise.
     """
 
     path: Path
@@ -91,7 +91,7 @@ class Result:
     width: int
     height: int
     size_bytes: int
-    cover: str
+    blur_placeholder: str
     nsfw: bool | None
     nsfw_unclear: bool = False
     sha256: str = ""
@@ -100,35 +100,35 @@ class Result:
     @property
     def name(self) -> str:
         """What people call its file."""
-        return plain_name(self.path)
+        return public_name(self.path)
 
 
 @dataclass(frozen=True, slots=True)
-class Saved(Moment):
+class Saved(BaseEvent):
     """An output lies on the disk."""
 
-    result: Result
+    result: OutputFile
 
 
 @dataclass(frozen=True, slots=True)
-class Failed(Moment):
+class Failed(BaseEvent):
     """The edit ended in an error."""
 
     error: WaveSpeedError
 
 
 @dataclass(frozen=True, slots=True)
-class Stopped(Moment):
+class Stopped(BaseEvent):
     """Someone stopped the edit before anything was sent that costs money."""
 
 
 @dataclass(frozen=True, slots=True)
-class Held(Moment):
+class AwaitingSlot(BaseEvent):
     """As many of its group are under way as the account allows at once; it waits."""
 
 
 @dataclass(frozen=True, slots=True)
-class Searching(Moment):
+class RecoveryStarted(BaseEvent):
     """A submission's answer was lost; the service's list is looked through in `seconds`. Unlike
     after a `Waiting`, the submission itself may well have been accepted."""
 
@@ -137,23 +137,25 @@ class Searching(Moment):
 
 
 @dataclass(frozen=True, slots=True)
-class Found(OfTask):
+class Recovered(PredictionEvent):
     """A submission whose answer was lost turned up in the service's list."""
 
 
 @dataclass(frozen=True, slots=True)
-class Lost(Moment):
+class OutcomeUnknown(BaseEvent):
     """A submission whose answer was lost, and nobody can tell what became of it."""
 
     error: WaveSpeedError
 
 
-RunEvent = Event | Saved | Failed | Stopped | Held | Searching | Found | Lost
+RunEvent = (
+    Event | Saved | Failed | Stopped | AwaitingSlot | RecoveryStarted | Recovered | OutcomeUnknown
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Timings:
-    """Seconds; they add up to `total`. None: not reached, or not told by the service.
+    """Seconds; they add up to `total_usd`. None: not reached, or not told by the service.
 
     `queue` is all the time at the service that was not inference, up to the moment its end was
     noticed; without a word on inference it is all of the time there.
@@ -172,53 +174,53 @@ class Run:
     """One edit from the press of the button to its end. Times in seconds since its start."""
 
     id: str
-    visitor: str
+    visitor_id: str
     edit: Edit | None
     """None: made elsewhere, and fetched by the prediction's id."""
     started_at: datetime
-    own_key: bool = False
+    uses_visitor_key: bool = False
     """It runs under a key of the visitor's, which nothing remembers."""
-    account: str = ""
+    payer: str = ""
     """Who was asked and pays: the service by its address, or `VISITORS`."""
     price_usd: float | None = PRICE_USD
     """What the edit costs, as it was shown before it began; None where nobody knew."""
-    press: str = ""
+    press_id: str = ""
     """The id of the press that began it, made in the browser: one press begins its edits once."""
-    group: str = ""
+    group_id: str = ""
     """The id that the variants of one edit share; by default its own."""
-    number: int = 0
+    position: int = 0
     """Its place in the group."""
     batch: bool = False
     """Its group are different pictures with the same words, not variants of one edit."""
     attempt: int = 0
     """How often its place in the group was tried before."""
-    parent: str | None = None
+    parent_id: str | None = None
     """The run whose result is the picture that this one edits."""
-    held: bool = False
+    awaiting_slot: bool = False
     """It waits for a place: the account allows so many at once."""
     state: State = "running"
     step: Step = "prepare"
-    at: float = 0.0
+    elapsed: float = 0.0
     """When the last event happened."""
-    began: tuple[tuple[Step, float], ...] = ()
+    step_started: tuple[tuple[Step, float], ...] = ()
     """When each step so far began."""
-    changes: tuple[Changes | None, ...] = ()
+    preprocessing: tuple[Preprocessing | None, ...] = ()
     urls: tuple[str, ...] = ()
     """Where the service reads the pictures, for 7 days."""
     in_flight: bool = False
     """A request that costs money may be on its way, or was accepted: it can't be taken back."""
     sent_at: float | None = None
     """When the submission was sent last."""
-    waiting: Pause | None = None
+    waiting: RetryWait | None = None
     prediction: Prediction | None = None
-    results: tuple[Result, ...] = ()
-    error: Trouble | None = None
+    results: tuple[OutputFile, ...] = ()
+    error: RunError | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "group", self.group or self.id)
+        object.__setattr__(self, "group_id", self.group_id or self.id)
 
     @property
-    def is_over(self) -> bool:
+    def is_finished(self) -> bool:
         return self.state != "running"
 
     @property
@@ -245,33 +247,40 @@ class Run:
         was only fetched."""
         return self.price_usd if self.edit and self.spent != "no" else 0.0
 
-    def after(self, event: RunEvent) -> Run:  # noqa: C901 - flat: a line or two an event
+    def apply(self, event: RunEvent) -> Run:  # noqa: C901 - flat: a line or two an event
         """The run as it is once `event` happened."""
-        run = replace(self, state="running", at=event.at, waiting=None, error=None, held=False)
+        run = replace(
+            self,
+            state="running",
+            elapsed=event.elapsed,
+            waiting=None,
+            error=None,
+            awaiting_slot=False,
+        )
         match event:
             case Preparing():
-                return run._enter("prepare")
-            case Uploading(changes=changes):
-                return replace(run._enter("upload"), changes=changes)
+                return run._enter_step("prepare")
+            case Uploading(preprocessing=changes):
+                return replace(run._enter_step("upload"), preprocessing=changes)
             case Uploaded(urls=urls):
                 return replace(run, urls=urls)
             case Submitting():
-                return replace(run._enter("queue"), in_flight=True, sent_at=event.at)
+                return replace(run._enter_step("queue"), in_flight=True, sent_at=event.elapsed)
             case (
                 Submitted(prediction=prediction)
                 | Polled(prediction=prediction)
-                | Found(prediction=prediction)
+                | Recovered(prediction=prediction)
             ):
                 return run._at_service(prediction)
             case Waiting():
                 # Before there is an id, a wait means that the last try certainly created nothing.
-                pause = Pause(event.seconds, Trouble.of(event.error))
+                pause = RetryWait(event.seconds, RunError.of(event.error))
                 return replace(run, waiting=pause, in_flight=self.prediction is not None)
-            case Searching():
-                pause = Pause(event.seconds, Trouble.of(event.error))
+            case RecoveryStarted():
+                pause = RetryWait(event.seconds, RunError.of(event.error))
                 return replace(run, waiting=pause, in_flight=True)
             case Completed(prediction=prediction):
-                return run._at_service(prediction)._enter("save")
+                return run._at_service(prediction)._enter_step("save")
             case Downloaded():
                 return run
             case Saved(result=result):
@@ -279,28 +288,28 @@ class Run:
             case Finished():
                 return replace(run, state="done")
             case Failed(error=error):
-                return replace(run, state="failed", error=Trouble.of(error), in_flight=False)
-            case Lost(error=error):
-                return replace(run, state="unknown", error=Trouble.of(error), in_flight=True)
+                return replace(run, state="failed", error=RunError.of(error), in_flight=False)
+            case OutcomeUnknown(error=error):
+                return replace(run, state="unknown", error=RunError.of(error), in_flight=True)
             case Stopped():
                 return replace(run, state="stopped", in_flight=False)
-            case Held():
-                return replace(run._enter("prepare"), held=True)
+            case AwaitingSlot():
+                return replace(run._enter_step("prepare"), awaiting_slot=True)
             case _:
                 assert_never(event)
 
-    def _enter(self, step: Step) -> Run:
+    def _enter_step(self, step: Step) -> Run:
         """The step begins; one that is begun already goes on (a submission tried again)."""
-        if step in dict(self.began):
+        if step in dict(self.step_started):
             return self
-        return replace(self, step=step, began=(*self.began, (step, self.at)))
+        return replace(self, step=step, step_started=(*self.step_started, (step, self.elapsed)))
 
     def _at_service(self, prediction: Prediction) -> Run:
         # The pictures themselves are on the disk or on their way there, not kept in memory.
         outputs = tuple(replace(output, content=None) for output in prediction.outputs)
         run = replace(self, prediction=replace(prediction, outputs=outputs), in_flight=True)
         queued = prediction.status in ("created", "pending", "queued")
-        return run if queued else run._enter("queue")._enter("process")
+        return run if queued else run._enter_step("queue")._enter_step("process")
 
     @property
     def spent(self) -> Spent:
@@ -314,8 +323,8 @@ class Run:
     @property
     def timings(self) -> Timings:
         """Where the time went, as far as it is known."""
-        began = dict(self.began)
-        save, total = began.get("save"), self.at if self.is_over else None
+        began = dict(self.step_started)
+        save, total = began.get("save"), self.elapsed if self.is_finished else None
         inference = self.prediction.inference if self.prediction and save is not None else None
         service = _between(began.get("queue"), save)
         if service is not None and inference is not None:
@@ -331,7 +340,7 @@ class Run:
         )
 
 
-def details(run: Run) -> dict[str, Any]:
+def output_details(run: Run) -> dict[str, Any]:
     """A finished run for scripts: JSON, times in whole milliseconds, None where nobody knows."""
     prediction, timings = run.prediction, run.timings
     return {
@@ -359,13 +368,13 @@ def details(run: Run) -> dict[str, Any]:
     }
 
 
-def total(usd: Iterable[float | None]) -> float | None:
+def total_usd(usd: Iterable[float | None]) -> float | None:
     """The sum, or None where a part of it is not known."""
     known = list(usd)
     return None if None in known else sum(price for price in known if price is not None)
 
 
-def plain_name(path: Path) -> str:
+def public_name(path: Path) -> str:
     """A file's name without the digits that keep the path of a result from being guessed."""
     return re.sub(r"(?<=-\d)-[0-9a-f]{16}(?=\.\w+$)", "", path.name)
 

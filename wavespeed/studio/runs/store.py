@@ -16,31 +16,37 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from .data_paths import DataPaths, relative_body
-from .errors import Overspent, Unpriced
+from .data_paths import DataPaths
+from .errors import LimitExceeded, PriceUnknown
 from .metadata import sidecar
+from .migration import migrate
 from .run import Run
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS runs (
     id TEXT PRIMARY KEY,
-    visitor TEXT NOT NULL,
+    visitor_id TEXT NOT NULL,
     started_at REAL NOT NULL,
-    over INTEGER NOT NULL,
+    is_finished INTEGER NOT NULL,
     prediction_id TEXT,
-    day TEXT,                -- The UTC day whose budget it counts against: that of its submission.
+    budget_day TEXT,         -- The UTC day whose budget it counts against: that of its submission.
     cost_usd REAL NOT NULL DEFAULT 0,
-    account TEXT NOT NULL DEFAULT '',    -- Who paid; limits count the same account's alone.
+    payer TEXT NOT NULL DEFAULT '',      -- The account; limits count the same account's alone.
     group_id TEXT NOT NULL DEFAULT '',
-    press TEXT NOT NULL DEFAULT '',
-    number INTEGER NOT NULL DEFAULT 0,   -- Which of the press's edits it is.
-    body TEXT NOT NULL       -- The whole run, as JSON (see `data_paths`); empty once deleted.
+    press_id TEXT NOT NULL DEFAULT '',
+    position INTEGER NOT NULL DEFAULT 0, -- Which of the press's edits it is.
+    run_json TEXT NOT NULL   -- The whole run, as JSON (see `data_paths`); empty once deleted.
 ) STRICT;
-CREATE INDEX IF NOT EXISTS runs_of_visitor ON runs (visitor, started_at);
+CREATE INDEX IF NOT EXISTS runs_of_visitor ON runs (visitor_id, started_at);
 CREATE INDEX IF NOT EXISTS runs_of_time ON runs (started_at);
-CREATE INDEX IF NOT EXISTS runs_of_day ON runs (day);
+CREATE INDEX IF NOT EXISTS runs_of_day ON runs (budget_day);
 CREATE INDEX IF NOT EXISTS runs_of_prediction ON runs (prediction_id);
-CREATE INDEX IF NOT EXISTS runs_not_over ON runs (over) WHERE over = 0;
+CREATE INDEX IF NOT EXISTS runs_of_group ON runs (group_id);
+-- The last word on "one press, one edit", deleted runs included: what is not written down is not
+-- sent.
+CREATE UNIQUE INDEX IF NOT EXISTS runs_of_press ON runs (visitor_id, press_id, position)
+    WHERE press_id != '';
+CREATE INDEX IF NOT EXISTS runs_not_over ON runs (is_finished) WHERE is_finished = 0;
 CREATE TABLE IF NOT EXISTS files (
     name TEXT NOT NULL,      -- Below the data folder.
     run_id TEXT NOT NULL,    -- One of the runs that use it.
@@ -59,26 +65,17 @@ CREATE TABLE IF NOT EXISTS uploads (
     -- Of a file in Gradio's cache, as browsers name it: absolute, and worth nothing once the
     -- folder was moved. A page that comes back then takes its pictures from its last run.
     path TEXT NOT NULL,
-    visitor TEXT NOT NULL,   -- Who alone may; empty: whoever knows the path.
+    visitor_id TEXT NOT NULL,  -- Who alone may; empty: whoever knows the path.
     at REAL NOT NULL,
     size_bytes INTEGER NOT NULL,
-    PRIMARY KEY (path, visitor)
+    PRIMARY KEY (path, visitor_id)
 ) STRICT, WITHOUT ROWID;
 """
-_ADDED = {
-    "account": "TEXT NOT NULL DEFAULT ''",
-    "group_id": "TEXT NOT NULL DEFAULT ''",
-    "press": "TEXT NOT NULL DEFAULT ''",
-    "number": "INTEGER NOT NULL DEFAULT 0",
-}
-"""Columns that a file of an earlier version lacks."""
-_VERSION = 2
-"""Of the file, as `user_version`; 0 are all before it had one, that of 49e676d among them."""
 _KEPT = ("inputs/", "outputs/")
 """Where files of runs lie; an upload in Gradio's cache is none, though that is in the data folder,
 too: a page may still have it in its fields when the run is deleted."""
 _JSON = TypeAdapter(Run)
-NEAR = timedelta(minutes=20)
+SUBMISSION_WINDOW = timedelta(minutes=20)
 """Longer than a submission takes from the run's start, waits for a rate limit included."""
 UNKNOWN_COST = 1e-9
 """USD of an edit whose price nobody knows: more than nothing, so that it counts as one that was
@@ -102,21 +99,10 @@ class Store:
         self._database.execute("PRAGMA journal_mode = WAL")
         self._database.execute("PRAGMA synchronous = FULL")
         self._database.execute("PRAGMA secure_delete = ON")  # A deleted prompt is gone.
+        is_migrated = migrate(self._database)
         self._database.executescript(_SCHEMA)
-        there = {row[0] for row in self._read("SELECT name FROM pragma_table_info('runs')")}
-        for name, kind in _ADDED.items():
-            if name not in there:
-                self._database.execute(f"ALTER TABLE runs ADD COLUMN {name} {kind}")
-        self._database.execute("CREATE INDEX IF NOT EXISTS runs_of_group ON runs (group_id)")
-        # The last word on "one press, one edit", deleted runs included: what is not written down is
-        # not sent.
-        self._database.execute(
-            "CREATE UNIQUE INDEX IF NOT EXISTS runs_of_press ON runs (visitor, press, number)"
-            " WHERE press != ''"
-        )
-        [(version,)] = self._read("PRAGMA user_version")
-        if version < _VERSION:
-            self._migrate()
+        if is_migrated:
+            self._list_files_anew()
 
     def close(self) -> None:
         with self._lock:
@@ -133,40 +119,42 @@ class Store:
         """Writes down that the run is about to cost money, if the day's limits allow it.
 
         Looking and writing are one step, so that neither two requests at once nor a restart get
-        around a limit. Raises `Overspent`, and `Unpriced` where there is a budget and no price to
-        count; then nothing was changed.
+        around a limit. Raises `LimitExceeded`, and `PriceUnknown` where there is a budget and no
+        price to count; then nothing was changed.
         """
         day = f"{now.astimezone(UTC):%Y-%m-%d}"
         midnight = datetime.fromisoformat(day).replace(tzinfo=UTC) + timedelta(days=1)
         with self._writing() as cursor:
-            if run.own_key:
+            if run.uses_visitor_key:
                 budget_usd = visitor_edits = None  # The limits guard the owner's money.
             if budget_usd is not None and run.price_usd is None:
-                raise Unpriced(run.model)
-            others = "FROM runs WHERE day = ? AND account = ? AND cost_usd > 0 AND id != ?"
-            which = (day, run.account, run.id)
-            spent = _one(cursor, f"SELECT total(cost_usd) {others}", *which)
+                raise PriceUnknown(run.model)
+            others = "FROM runs WHERE budget_day = ? AND payer = ? AND cost_usd > 0 AND id != ?"
+            which = (day, run.payer, run.id)
+            spent = _scalar(cursor, f"SELECT total(cost_usd) {others}", *which)
             if budget_usd is not None and spent + (run.price_usd or 0.0) > budget_usd + 1e-9:
-                raise Overspent("budget", midnight)
-            edits = _one(cursor, f"SELECT count(*) {others} AND visitor = ?", *which, run.visitor)
+                raise LimitExceeded("budget", midnight)
+            edits = _scalar(
+                cursor, f"SELECT count(*) {others} AND visitor_id = ?", *which, run.visitor_id
+            )
             if visitor_edits is not None and edits >= visitor_edits:
-                raise Overspent("visitor", midnight)
+                raise LimitExceeded("visitor", midnight)
             self._put(cursor, run, day)
 
     def get(self, run_id: str, visitor: str) -> Run | None:
         """A visitor's own run."""
-        found = self._runs("id = ? AND visitor = ?", run_id, visitor)
+        found = self._runs("id = ? AND visitor_id = ?", run_id, visitor)
         return found[0] if found else None
 
-    def of_prediction(self, prediction_id: str, visitor: str) -> Run | None:
+    def by_prediction(self, prediction_id: str, visitor: str) -> Run | None:
         """A visitor's own run that made the prediction."""
-        found = self._runs("prediction_id = ? AND visitor = ?", prediction_id, visitor)
+        found = self._runs("prediction_id = ? AND visitor_id = ?", prediction_id, visitor)
         return found[0] if found else None
 
-    def of_result(self, sha256: str, visitor: str) -> Run | None:
+    def by_output(self, sha256: str, visitor: str) -> Run | None:
         """A visitor's own run that made the file with these bytes; the newest."""
         found = self._runs(
-            "visitor = ? AND id IN (SELECT run_id FROM results WHERE sha256 = ?)"
+            "visitor_id = ? AND id IN (SELECT run_id FROM results WHERE sha256 = ?)"
             " ORDER BY started_at DESC LIMIT 1",
             visitor,
             sha256,
@@ -179,34 +167,39 @@ class Store:
         query = "SELECT 1 FROM results WHERE sha256 = ? AND flagged = 1 LIMIT 1"
         return bool(self._read(query, sha256))
 
-    def of_group(self, group: str, visitor: str) -> list[Run]:
+    def by_group(self, group: str, visitor: str) -> list[Run]:
         """A visitor's own runs of one group."""
-        return self._runs("group_id = ? AND visitor = ?", group, visitor)
+        return self._runs("group_id = ? AND visitor_id = ?", group, visitor)
 
     def has_press(self, press: str, visitor: str) -> bool:
         """Whether a visitor's press has begun runs, deleted ones included."""
-        query = "SELECT 1 FROM runs WHERE visitor = ? AND press = ? AND press != '' LIMIT 1"
+        query = (
+            "SELECT 1 FROM runs WHERE visitor_id = ? AND press_id = ? AND press_id != '' LIMIT 1"
+        )
         return bool(self._read(query, visitor, press))
 
-    def of_press(self, press: str, visitor: str) -> list[Run]:
+    def by_press(self, press: str, visitor: str) -> list[Run]:
         """The runs that a visitor's press began."""
-        return self._runs("visitor = ? AND press = ? AND press != ''", visitor, press)
+        return self._runs("visitor_id = ? AND press_id = ? AND press_id != ''", visitor, press)
 
     def history(self, visitor: str, *, skip: int = 0, most: int = 12) -> list[Run]:
         """A visitor's runs, newest first."""
         return self._runs(
-            "visitor = ? ORDER BY started_at DESC, rowid DESC LIMIT ? OFFSET ?", visitor, most, skip
+            "visitor_id = ? ORDER BY started_at DESC, rowid DESC LIMIT ? OFFSET ?",
+            visitor,
+            most,
+            skip,
         )
 
     def unfinished(self) -> list[Run]:
         """What an earlier process left behind, oldest first."""
-        return self._runs("over = 0 ORDER BY started_at")
+        return self._runs("is_finished = 0 ORDER BY started_at")
 
-    def older(self, moment: datetime) -> list[Run]:
+    def finished_before(self, moment: datetime) -> list[Run]:
         """The runs of all visitors that are over and began before."""
-        return self._runs("over = 1 AND started_at < ?", moment.timestamp())
+        return self._runs("is_finished = 1 AND started_at < ?", moment.timestamp())
 
-    def known(self, prediction_ids: list[str]) -> set[str]:
+    def existing_prediction_ids(self, prediction_ids: list[str]) -> set[str]:
         """Which of the predictions belong to a run already."""
         marks = ",".join("?" * len(prediction_ids))
         rows = self._read(
@@ -214,38 +207,41 @@ class Store:
         )
         return {str(row[0]) for row in rows}
 
-    def rivals(self, run: Run, sent: datetime) -> int:
+    def ambiguous_submissions(self, run: Run, sent: datetime) -> int:
         """How many other runs of the account have lost a submission at about that time, or have
         one out: a task that nobody knows may be theirs. Deleted ones count too."""
-        around = [(sent + side * NEAR).timestamp() for side in (-1, 1)]
+        around = [(sent + side * SUBMISSION_WINDOW).timestamp() for side in (-1, 1)]
         rows = self._read(
             "SELECT count(*) FROM runs WHERE prediction_id IS NULL AND cost_usd > 0 AND id != ?"
-            " AND account = ? AND started_at BETWEEN ? AND ?",
+            " AND payer = ? AND started_at BETWEEN ? AND ?",
             run.id,
-            run.account,
+            run.payer,
             *around,
         )
         return int(rows[0][0])
 
-    def usual(self) -> float | None:
+    def median_duration(self) -> float | None:
         """The median of the last edits' seconds, from the press to the picture; None below 3."""
         rows = self._read(
-            "SELECT json_extract(body, '$.at') FROM runs WHERE body != '' AND over = 1"
-            " AND json_extract(body, '$.state') = 'done' AND json_type(body, '$.edit') = 'object'"
+            "SELECT json_extract(run_json, '$.elapsed') FROM runs"
+            " WHERE run_json != '' AND is_finished = 1"
+            " AND json_extract(run_json, '$.state') = 'done'"
+            " AND json_type(run_json, '$.edit') = 'object'"
             " ORDER BY started_at DESC LIMIT 50"
         )
         return statistics.median(row[0] for row in rows) if len(rows) >= 3 else None
 
-    def spent(self, day: datetime, visitor: str | None = None) -> float:
+    def spent_usd(self, day: datetime, visitor: str | None = None) -> float:
         """USD of a UTC day, of everybody or of one visitor, deleted runs included."""
         rows = self._read(
-            "SELECT total(cost_usd) FROM runs WHERE day = ? AND visitor = coalesce(?, visitor)",
+            "SELECT total(cost_usd) FROM runs"
+            " WHERE budget_day = ? AND visitor_id = coalesce(?, visitor_id)",
             f"{day.astimezone(UTC):%Y-%m-%d}",
             visitor,
         )
         return float(rows[0][0])
 
-    def session(self, visitor: str, now: datetime) -> tuple[int, float]:
+    def session_totals(self, visitor: str, now: datetime) -> tuple[int, float]:
         """How many edits and how many USD a visitor's session has, deleted ones included.
 
         A session ends with half an hour without a new edit, as web statistics count them: so a
@@ -253,7 +249,7 @@ class Store:
         """
         edits, spent, after = 0, 0.0, now.timestamp()
         for started_at, cost in self._read(
-            "SELECT started_at, cost_usd FROM runs WHERE visitor = ? AND cost_usd > 0"
+            "SELECT started_at, cost_usd FROM runs WHERE visitor_id = ? AND cost_usd > 0"
             " ORDER BY started_at DESC LIMIT 10000",
             visitor,
         ):
@@ -267,7 +263,7 @@ class Store:
         cost still counts for its day."""
         with self._writing() as cursor:
             cursor.execute(
-                "UPDATE runs SET body = '' WHERE id = ? AND visitor = ? AND over = 1",
+                "UPDATE runs SET run_json = '' WHERE id = ? AND visitor_id = ? AND is_finished = 1",
                 (run_id, visitor),
             )
             if not cursor.rowcount:
@@ -288,7 +284,7 @@ class Store:
         results, paid for or not."""
         rows = self._read(
             "SELECT total(size_bytes) FROM (SELECT DISTINCT name, size_bytes FROM files"
-            " WHERE run_id IN (SELECT id FROM runs WHERE visitor = coalesce(?, visitor)))",
+            " WHERE run_id IN (SELECT id FROM runs WHERE visitor_id = coalesce(?, visitor_id)))",
             visitor,
         )
         return int(rows[0][0])
@@ -299,43 +295,42 @@ class Store:
             self._read("SELECT 1 FROM files WHERE name = ? LIMIT 1", self._paths.name(file))
         )
 
-    def allow(self, paths: Sequence[str], visitor: str, now: datetime) -> None:
-        """Browsers may name these files of the cache from now on; see `allowed`."""
+    def allow_paths(self, paths: Sequence[str], visitor: str, now: datetime) -> None:
+        """Browsers may name these files of the cache from now on; see `allowed_paths`."""
         rows = [(path, visitor, now.timestamp(), _size(Path(path))) for path in paths]
         with self._writing() as cursor:
             cursor.executemany("INSERT OR REPLACE INTO uploads VALUES (?, ?, ?, ?)", rows)
 
     def uploaded_bytes(self, since: datetime) -> int:
         """What was uploaded since then, by whomever."""
-        query = "SELECT total(size_bytes) FROM uploads WHERE visitor = '' AND at >= ?"
+        query = "SELECT total(size_bytes) FROM uploads WHERE visitor_id = '' AND at >= ?"
         return int(self._read(query, since.timestamp())[0][0])
 
-    def allowed(self, paths: Sequence[str], visitor: str) -> set[str]:
+    def allowed_paths(self, paths: Sequence[str], visitor: str) -> set[str]:
         """Those of the files that this visitor may name."""
         marks = ",".join("?" * len(paths))
         rows = self._read(
-            f"SELECT path FROM uploads WHERE visitor IN ('', ?) AND path IN ({marks})",
+            f"SELECT path FROM uploads WHERE visitor_id IN ('', ?) AND path IN ({marks})",
             visitor,
             *paths,
         )
         return {str(row[0]) for row in rows}
 
-    def disallow(self, before: datetime) -> None:
+    def forget_paths(self, before: datetime) -> None:
         """Forgets what was allowed earlier: those files are no longer in the cache."""
         with self._writing() as cursor:
             cursor.execute("DELETE FROM uploads WHERE at < ?", (before.timestamp(),))
 
-    def _migrate(self) -> None:
-        """Brings a file of an earlier version up to date: all of it or nothing."""
-        self._database.create_function("relative_body", 1, relative_body, deterministic=True)
+    def _list_files_anew(self) -> None:
+        """Which runs use which files, of a database of an earlier version."""
         with self._writing() as cursor:
-            cursor.execute("UPDATE runs SET body = relative_body(body) WHERE body != ''")
             cursor.execute(
                 "DELETE FROM files WHERE name NOT GLOB 'inputs/*' AND name NOT GLOB 'outputs/*'"
             )
-            for run in self._runs_of(cursor.execute("SELECT body FROM runs WHERE body != ''")):
+            for run in self._runs_of(
+                cursor.execute("SELECT run_json FROM runs WHERE run_json != ''")
+            ):
                 self._put_files(cursor, run)
-            cursor.execute(f"PRAGMA user_version = {_VERSION}")
 
     def _put_files(self, cursor: sqlite3.Cursor, run: Run) -> None:
         results = [result.path for result in run.results]
@@ -351,26 +346,27 @@ class Store:
         cursor.execute(
             """
             INSERT INTO runs
-                (id, visitor, started_at, over, prediction_id, day, cost_usd, account, group_id,
-                 press, number, body)
+                (id, visitor_id, started_at, is_finished, prediction_id, budget_day, cost_usd,
+                 payer, group_id, press_id, position, run_json)
             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-            ON CONFLICT (id) DO UPDATE SET over = excluded.over, body = excluded.body,
+            ON CONFLICT (id) DO UPDATE SET is_finished = excluded.is_finished,
+                run_json = excluded.run_json,
                 started_at = excluded.started_at,
                 prediction_id = excluded.prediction_id, cost_usd = excluded.cost_usd,
-                day = coalesce(excluded.day, day)
+                budget_day = coalesce(excluded.budget_day, budget_day)
             """,
             (
                 run.id,
-                run.visitor,
+                run.visitor_id,
                 run.started_at.timestamp(),
-                run.is_over,
+                run.is_finished,
                 run.prediction.id if run.prediction else None,
                 day,
                 UNKNOWN_COST if run.cost_usd is None else run.cost_usd,
-                run.account,
-                run.group,
-                run.press,
-                run.number,
+                run.payer,
+                run.group_id,
+                run.press_id,
+                run.position,
                 _JSON.dump_json(self._paths.stored(run)).decode(),
             ),
         )
@@ -394,7 +390,7 @@ class Store:
 
     def _runs(self, where: str, *values: str | float) -> list[Run]:
         return self._runs_of(
-            self._read(f"SELECT body FROM runs WHERE body != '' AND {where}", *values)
+            self._read(f"SELECT run_json FROM runs WHERE run_json != '' AND {where}", *values)
         )
 
     def _runs_of(self, rows: Iterable[Sequence[Any]]) -> list[Run]:
@@ -412,5 +408,5 @@ def _size(file: Path) -> int:
         return 0
 
 
-def _one(cursor: sqlite3.Cursor, query: str, *values: str) -> float:
+def _scalar(cursor: sqlite3.Cursor, query: str, *values: str) -> float:
     return float(cursor.execute(query, values).fetchone()[0])

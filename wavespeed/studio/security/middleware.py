@@ -89,7 +89,7 @@ class SecurityMiddleware:
         refusal = (
             self._origins.refusal(Headers(scope=scope))
             or self._login_refusal(scope)
-            or _closed_refusal(scope)
+            or _closed_route_refusal(scope)
             or self._page_refusal(scope, _session_hashes(scope), binds=False)
         )
         if scope["type"] == "websocket":
@@ -118,9 +118,9 @@ class SecurityMiddleware:
 
     async def _body_refusal(self, scope: Scope, body: bytearray) -> Refusal | None:
         if len(body) < SMALL_BYTES:
-            has_too_many, session_hash = _looked_at(body)
+            has_too_many, session_hash = _inspect_body(body)
         else:
-            has_too_many, session_hash = await asyncio.to_thread(_looked_at, body)
+            has_too_many, session_hash = await asyncio.to_thread(_inspect_body, body)
         if has_too_many:
             return Refusal(413, labels.TOO_MANY_VALUES)
         return self._page_refusal(scope, [session_hash]) if session_hash is not None else None
@@ -176,12 +176,12 @@ def _answer(refusal: Refusal) -> JSONResponse:
     return JSONResponse(content, refusal.status, headers)
 
 
-def _closed_refusal(scope: Scope) -> Refusal | None:
+def _closed_route_refusal(scope: Scope) -> Refusal | None:
     is_closed = str(scope["path"]).rstrip("/").endswith(CLOSED)
     return Refusal(404, labels.NOT_HERE) if is_closed else None
 
 
-def _looked_at(body: bytearray) -> tuple[bool, str | None]:
+def _inspect_body(body: bytearray) -> tuple[bool, str | None]:
     """Whether it holds too many values, and else the session hash that it names. Blocking."""
     return (True, None) if has_too_many_values(body) else (False, session_hash_of(body))
 

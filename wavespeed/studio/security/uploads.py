@@ -66,7 +66,7 @@ class Uploads:
         the file, or was given the path by who has. Raises `StoreError`."""
         await self._allow(paths, "")
 
-    async def copies(self, paths: Sequence[Path], visitor: str) -> list[str]:
+    async def cached_copies(self, paths: Sequence[Path], visitor: str) -> list[str]:
         """Copies in Gradio's cache, of those files that are still there: what a gallery can show,
         and what this visitor may name from now on."""
 
@@ -81,28 +81,28 @@ class Uploads:
             return []
         return made
 
-    async def allowed(self, paths: Sequence[Any], visitor: str) -> list[Path | None]:
+    async def allowed_paths(self, paths: Sequence[Any], visitor: str) -> list[Path | None]:
         """The files of these paths, which are whatever a browser sent; None where the visitor may
         not name it. Opens nothing."""
         named = [_normal(path) for path in paths]
         known: set[str] = set()
         if asked := sorted({path for path in named if path})[:MAX_FILES]:
-            known = await asyncio.to_thread(self._store.allowed, asked, visitor)
+            known = await asyncio.to_thread(self._store.allowed_paths, asked, visitor)
         return [Path(path) if path in known else None for path in named]
 
-    async def accepted(self, files: Files, visitor: str) -> list[Path]:
+    async def checked_paths(self, files: Files, visitor: str) -> list[Path]:
         """What a gallery handed over, if the visitor may name all of it. Raises `InvalidEdit`."""
-        found = await self.allowed([path for path, _ in files or []], visitor)
+        found = await self.allowed_paths([path for path, _ in files or []], visitor)
         paths = [path for path in found if path]
         if len(paths) < len(found):
             raise InvalidEdit(labels.NOT_UPLOADED, field="images")
         return paths
 
-    async def sweep(self) -> None:
+    async def purge_expired(self) -> None:
         """Once a day, forever: forgets the files that are no longer there."""
         while True:
             try:
-                await asyncio.to_thread(self._store.disallow, datetime.now(UTC) - KEPT)
+                await asyncio.to_thread(self._store.forget_paths, datetime.now(UTC) - KEPT)
             except StoreError:
                 log.exception("old uploads could not be forgotten; tomorrow again")
             await asyncio.sleep(DAY)
@@ -110,7 +110,7 @@ class Uploads:
     async def _allow(self, paths: Sequence[str], visitor: str) -> None:
         named = [path for path in map(_normal, paths) if path]
         if named:
-            await asyncio.to_thread(self._store.allow, named, visitor, datetime.now(UTC))
+            await asyncio.to_thread(self._store.allow_paths, named, visitor, datetime.now(UTC))
 
 
 class UploadRecorder:

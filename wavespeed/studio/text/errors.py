@@ -8,37 +8,37 @@ from dataclasses import dataclass
 from wavespeed import (
     PRICE_USD,
     AmbiguousSubmit,
-    BadKey,
+    ApiError,
+    ConnectionFailed,
+    ContentModerated,
     EditFailed,
-    EditOverdue,
-    InactiveKey,
+    EditTimeout,
+    FileUnavailable,
+    InactiveApiKey,
+    InsufficientCredit,
+    InvalidApiKey,
     InvalidEdit,
-    MissingFile,
+    InvalidResponse,
+    MissingOutputs,
     ModelNotFound,
-    Moderated,
-    NoCredit,
-    NoOutputs,
-    NotAllowed,
-    NotUnderstood,
+    PermissionDenied,
+    PredictionNotFound,
     PrivateAddress,
     RateLimited,
-    Refused,
-    ServiceDown,
-    UnknownTask,
-    Unreachable,
+    ServerError,
     WaveSpeedError,
 )
 from wavespeed.studio.runs.errors import (
+    ApiKeyRequired,
     Interrupted,
-    KeyNeeded,
-    NoPicture,
-    Overspent,
+    InvalidOutput,
+    LimitExceeded,
+    PriceUnknown,
     QuotaExceeded,
-    Unpriced,
-    Unsaved,
-    Unwritten,
+    SaveFailed,
+    StoreWriteFailed,
 )
-from wavespeed.studio.runs.run import Run, Trouble
+from wavespeed.studio.runs.run import Run, RunError
 
 from .labels import (
     CHANGE_IT,
@@ -56,8 +56,9 @@ from .labels import (
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
-    """An error for a person, always in this order; `details` is what a developer asks for."""
+class ErrorMessage:
+    """An error for a person, always in this order; `output_details` is what a developer asks
+    for."""
 
     what: str
     money: str
@@ -65,23 +66,25 @@ class Problem:
     details: str
 
 
-def problem(run: Run) -> Problem:
+def error_message(run: Run) -> ErrorMessage:
     """The one function that makes words of an error."""
-    trouble = run.error or Trouble("WaveSpeedError", "")
-    what, advice = _BY_NAME.get(trouble.kind, _BROKEN)
-    if trouble.kind == KeyNeeded.__name__:
+    trouble = run.error or RunError("error", "")
+    what, advice = _BY_CODE.get(trouble.code, _BROKEN)
+    if trouble.code == ApiKeyRequired.code:
         advice = (
             f"Enter your key again, then press {EDIT if trouble.spent == 'no' else LOOK_AGAIN}."
         )
     elif trouble.spent == "yes" and trouble.prediction_id:
         # Never advise to pay again for what exists.
         advice = _PAID.format(trouble.prediction_id)
-    elif trouble.kind == UnknownTask.__name__ and trouble.prediction_id:
+    elif trouble.code == PredictionNotFound.code and trouble.prediction_id:
         advice = f"{advice} Its prediction id is {trouble.prediction_id}."
-    if run.edit is None and trouble.kind != QuotaExceeded.__name__:
+    if run.edit is None and trouble.code != QuotaExceeded.code:
         advice = _CHECK_ID
     # An empty sentence means that the error's own is made for people.
-    return Problem(what or trouble.message, _money(run, trouble), advice, _details(run, trouble))
+    return ErrorMessage(
+        what or trouble.message, _money(run, trouble), advice, _details(run, trouble)
+    )
 
 
 _CHECK_ID = "Check the id and the key; WaveSpeed keeps results for 7 days."
@@ -92,25 +95,25 @@ _SENTENCES: dict[type[WaveSpeedError], tuple[str, str]] = {
         "We don't know whether WaveSpeed accepted this. Nothing was sent again.",
         "Look again in a minute, or send it again; that may cost the price a second time.",
     ),
-    EditOverdue: ("", "Check again; that costs nothing."),
+    EditTimeout: ("", "Check again; that costs nothing."),
     EditFailed: ("", f"Change the prompt or a picture, or try again. {KEPT}"),
-    Moderated: (
+    ContentModerated: (
         "The prompt or a picture was refused by content moderation.",
         "Change the prompt or the picture; repeating does not help.",
     ),
-    NoCredit: (
+    InsufficientCredit: (
         "The WaveSpeed account is out of credit.",
         f"Top up at wavespeed.ai, then press Edit again. {KEPT}",
     ),
-    BadKey: (
+    InvalidApiKey: (
         "WaveSpeed does not accept the API key.",
         "Check the key at wavespeed.ai; one made before the first top-up is not active.",
     ),
-    InactiveKey: (
+    InactiveApiKey: (
         "The API key is not active yet.",
         "A key becomes active with the account's first top-up at wavespeed.ai.",
     ),
-    NotAllowed: ("This WaveSpeed account may not do this.", "Ask WaveSpeed's support."),
+    PermissionDenied: ("This WaveSpeed account may not do this.", "Ask WaveSpeed's support."),
     ModelNotFound: (
         "",
         "The setting WAVESPEED_MODEL names the model: whoever runs this page can change it to one"
@@ -120,53 +123,56 @@ _SENTENCES: dict[type[WaveSpeedError], tuple[str, str]] = {
         "The account is over its rate; WaveSpeed asks for a longer pause.",
         f"Try again later. {KEPT}",
     ),
-    ServiceDown: (
+    ServerError: (
         "WaveSpeed has trouble at the moment.",
         f"Try again in a few minutes. {KEPT}",
     ),
-    Refused: ("", f"Change the edit or try again later. {KEPT}"),
-    UnknownTask: (
+    ApiError: ("", f"Change the edit or try again later. {KEPT}"),
+    PredictionNotFound: (
         "WaveSpeed does not know this edit (any more).",
         "Check again in a minute, which costs nothing; WaveSpeed deletes results after 7 days.",
     ),
-    MissingFile: (
+    FileUnavailable: (
         "The file host does not hand the picture out.",
         "Fetch it again in a few minutes; that costs nothing.",
     ),
-    Unreachable: ("WaveSpeed can't be reached.", f"Check the network, then try again. {KEPT}"),
-    NotUnderstood: (
+    ConnectionFailed: (
+        "WaveSpeed can't be reached.",
+        f"Check the network, then try again. {KEPT}",
+    ),
+    InvalidResponse: (
         "WaveSpeed's answer was not understood.",
         "Try again; if it comes back, report the details.",
     ),
-    NoOutputs: ("", "Check again in a few minutes; that costs nothing."),
+    MissingOutputs: ("", "Check again in a few minutes; that costs nothing."),
     PrivateAddress: (
         "",
         "Check the VPN, proxy or filter of this machine's network, then fetch it again.",
     ),
-    Overspent: ("", f"Come back then. {KEPT}"),
-    Unpriced: ("", f"Try again in a minute. {KEPT}"),
+    LimitExceeded: ("", f"Come back then. {KEPT}"),
+    PriceUnknown: ("", f"Try again in a minute. {KEPT}"),
     QuotaExceeded: ("", f"Delete old edits in the history, then try again. {KEPT}"),
-    KeyNeeded: ("", ""),
+    ApiKeyRequired: ("", ""),
     Interrupted: ("", "Press Edit to send it now."),
-    Unsaved: ("", "Make room on the disk, then fetch it again; that costs nothing."),
-    NoPicture: ("", "Fetch it again; that costs nothing."),
-    Unwritten: ("", f"Make room on the server's disk, then try again. {KEPT}"),
+    SaveFailed: ("", "Make room on the disk, then fetch it again; that costs nothing."),
+    InvalidOutput: ("", "Fetch it again; that costs nothing."),
+    StoreWriteFailed: ("", f"Make room on the server's disk, then try again. {KEPT}"),
 }
-_BY_NAME = {kind.__name__: sentences for kind, sentences in _SENTENCES.items()}
+_BY_CODE = {kind.code: sentences for kind, sentences in _SENTENCES.items()}
 _BROKEN = ("Something went wrong in the studio.", "Try again; the log knows more by the id below.")
 
 
 # What a task that was accepted can end in; the service refunds these.
-_TASKS_END = {kind.__name__ for kind in (EditFailed, Moderated, NoCredit, ServiceDown)}
+_TASKS_END = {kind.code for kind in (EditFailed, ContentModerated, InsufficientCredit, ServerError)}
 _PAID = (
     "It is paid for and stays at WaveSpeed for 7 days, as prediction {}: fetching it costs nothing."
 )
 
 
-def _money(run: Run, trouble: Trouble) -> str:
+def _money(run: Run, trouble: RunError) -> str:
     if run.edit is None:
         return FETCH_FREE
-    if trouble.spent == "unknown" and trouble.prediction_id and trouble.kind in _TASKS_END:
+    if trouble.spent == "unknown" and trouble.prediction_id and trouble.code in _TASKS_END:
         return REFUND
     if trouble.spent == "no":
         return NOTHING_SPENT
@@ -177,64 +183,64 @@ def _money(run: Run, trouble: Trouble) -> str:
     return f"The edit was accepted and costs {dollars(run.price_usd)}."
 
 
-def _details(run: Run, trouble: Trouble) -> str:
+def _details(run: Run, trouble: RunError) -> str:
     # What was paid for can be fetched by hand, for 7 days.
     outputs = run.prediction.outputs[len(run.results) :] if run.prediction else ()
     status = f"status {trouble.status}" if trouble.status is not None else ""
-    code = f"code {trouble.code}" if trouble.code is not None else ""
+    code = f"code {trouble.service_code}" if trouble.service_code is not None else ""
     parts = [
         f"run {run.id}",
         f"prediction {trouble.prediction_id}" if trouble.prediction_id else "",
         *(f"link {output.url}" for output in outputs if output.url),
-        trouble.kind,
+        trouble.code,
         ", ".join(part for part in (status, code) if part),
         trouble.message,
     ]
     return "\n".join(part for part in parts if part)
 
 
-def actions(run: Run, offer: float | None = PRICE_USD) -> list[tuple[str, str]]:
-    """What can be done about a run that did not end well, as (action, label); `offer` is what it
-    costs to send it once more."""
+def error_actions(run: Run, offer: float | None = PRICE_USD) -> list[tuple[str, str]]:
+    """What can be done about a run that did not end well, as (action, label); `resend_price` is
+    what it costs to send it once more."""
     if run.state == "unknown":
         another = "its price again" if offer is None else f"another {dollars(offer)}"
         send = f"Send again (may cost {another})"
         # One with an id is there for certain, and only its key is missing.
         return [("again", LOOK_AGAIN)] + ([] if run.prediction else [("resend", send)])
-    if run.state == "done" or not run.is_over or run.edit is None:
+    if run.state == "done" or not run.is_finished or run.edit is None:
         return []
     retry = [("resend", priced("Try again", offer))]
     if run.error is None or run.prediction is None or run.error.spent == "no":
         # What can't be sent as it is has to be changed first.
-        return [] if run.error and run.error.kind == InvalidEdit.__name__ else retry
-    if run.error.kind in _TASKS_END and run.error.spent == "unknown":
+        return [] if run.error and run.error.code == InvalidEdit.code else retry
+    if run.error.code in _TASKS_END and run.error.spent == "unknown":
         return retry  # Trouble while a picture was waited for or fetched is not the task's end.
     return [("again", FETCH_AGAIN if run.prediction.outputs else CHECK_AGAIN)]
 
 
-def to_repeat(runs: Sequence[Run]) -> tuple[list[Run], list[Run]]:
+def retryable_runs(runs: Sequence[Run]) -> tuple[list[Run], list[Run]]:
     """Of a batch what can be done about: which runs to ask for once more, which is free, and which
     to send again, which costs."""
-    first = [(run, found[0][0]) for run in runs if run.error and (found := actions(run))]
+    first = [(run, found[0][0]) for run in runs if run.error and (found := error_actions(run))]
     free, sent = ([run for run, do in first if do == kind] for kind in ("again", "resend"))
     return free, sent
 
 
-def not_deleted(error: WaveSpeedError) -> str:
+def deletion_failed(error: WaveSpeedError) -> str:
     """Said when the service would not delete."""
-    return f"{_said(error)[0]} Nothing was deleted."
+    return f"{_sentence_and_advice(error)[0]} Nothing was deleted."
 
 
-def not_fetched(error: WaveSpeedError) -> str:
+def fetch_failed(error: WaveSpeedError) -> str:
     """Said when an id leads to nothing."""
-    return f"{_said(error)[0]} {FETCH_FREE} {_CHECK_ID}"
+    return f"{_sentence_and_advice(error)[0]} {FETCH_FREE} {_CHECK_ID}"
 
 
-def key_trouble(error: WaveSpeedError) -> str:
+def key_error(error: WaveSpeedError) -> str:
     """Said beside a key that does not work, as soon as it was entered."""
-    return " ".join(_said(error))
+    return " ".join(_sentence_and_advice(error))
 
 
-def _said(error: WaveSpeedError) -> tuple[str, str]:
-    what, advice = _BY_NAME.get(type(error).__name__, _BROKEN)
+def _sentence_and_advice(error: WaveSpeedError) -> tuple[str, str]:
+    what, advice = _BY_CODE.get(error.code, _BROKEN)
     return what or str(error), advice

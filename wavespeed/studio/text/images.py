@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from wavespeed import MAX_PROMPT
-from wavespeed.studio.runs.run import Result
+from wavespeed.studio.runs.run import OutputFile
 
 EDITED, REFERENCE = "{} Edited", "{} Reference"
 """What a picture is for, with its place from 1; and what can be done with it."""
@@ -13,13 +13,13 @@ MENTION, REMOVE = "Put “image {}” into the prompt", "Take picture {} away"
 MOVE_LEFT, MOVE_RIGHT = "Move picture {} forward", "Move picture {} back"
 
 
-def recipe(prompt: str) -> str:
+def made_here_with(prompt: str) -> str:
     """Said of a picture that has its recipe in it."""
     prompt = " ".join(prompt.split())
     return f"Made here with “{prompt if len(prompt) <= 120 else prompt[:119] + '…'}”."
 
 
-def missing(numbers: list[int]) -> str:
+def missing_inputs(numbers: list[int]) -> str:
     """Said when a recipe's pictures are not all here."""
     which = ", ".join(map(str, numbers))
     return (
@@ -35,7 +35,7 @@ _NAMED = re.compile(
 )
 
 
-def named(prompt: str, count: int) -> str:
+def missing_image_hint(prompt: str, count: int) -> str:
     """Told where a prompt names a picture that is not there; nothing of one that is too long to be
     sent at all, since to search it takes its time."""
     if len(prompt) > MAX_PROMPT:
@@ -52,7 +52,7 @@ def named(prompt: str, count: int) -> str:
     return f"The prompt names image {', '.join(map(str, missing))}; {there}."
 
 
-def shape_changed(width: int, height: int, result: Result) -> str:
+def shape_changed(width: int, height: int, result: OutputFile) -> str:
     """Told where a result has another shape than the picture it was made of."""
     before, after = width / height, result.width / result.height
     if abs(before / after - 1) < 0.02:

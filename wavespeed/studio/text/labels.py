@@ -13,16 +13,16 @@ from typing import assert_never
 from wavespeed import (
     MAX_IMAGES,
     AmbiguousSubmit,
-    MissingFile,
-    NoOutputs,
-    NotUnderstood,
+    FileUnavailable,
+    InvalidResponse,
+    MissingOutputs,
+    PredictionNotFound,
     RateLimited,
-    ServiceDown,
-    UnknownTask,
+    ServerError,
     byte_count,
 )
-from wavespeed.studio.runs.batch import Progress
-from wavespeed.studio.runs.run import Result, Run, Step, Timings, Trouble, total
+from wavespeed.studio.runs.batch import BatchProgress
+from wavespeed.studio.runs.run import OutputFile, Run, RunError, Step, Timings, total_usd
 
 TITLE = "Image edit"
 SANDBOX = "Sandbox: simple filters, not the model"
@@ -158,7 +158,7 @@ def flag(nsfw: bool | None, *, unclear: bool = False) -> str:
     return "Flagged" if nsfw else "Not flagged"
 
 
-def facts(result: Result) -> str:
+def facts(result: OutputFile) -> str:
     """ "Saved, 1536×1024 PNG, 1.9 MB, checked"."""
     size = f"{result.width}×{result.height}"
     return f"Saved, {size} {result.format}, {byte_count(result.size_bytes)}, checked"
@@ -211,18 +211,18 @@ def tile(run: Run) -> str:
     """In the place of a picture that is not there yet, or will not be."""
     if run.state == "stopped":
         return f"Stopped. {NOTHING_SPENT}"
-    return "Waiting for its turn" if run.held else STEP_NAMES[run.step]
+    return "Waiting for its turn" if run.awaiting_slot else STEP_NAMES[run.step]
 
 
 def tile_of_batch(run: Run) -> str:
     """The same in few words, over a small picture."""
     told: dict[str, str] = {"stopped": "Paused", "failed": "Failed", "unknown": "Not known"}
-    return told.get(run.state) or ("Waiting" if run.held else STEP_NAMES[run.step])
+    return told.get(run.state) or ("Waiting" if run.awaiting_slot else STEP_NAMES[run.step])
 
 
 def status_of_many(runs: Sequence[Run]) -> str:
     """ "2 running, 1 waiting, 1 done."."""
-    kinds = Counter("waiting" if run.held else run.state for run in runs)
+    kinds = Counter("waiting" if run.awaiting_slot else run.state for run in runs)
     order = ("running", "waiting", "done", "failed", "stopped", "unknown")
     return ", ".join(f"{kinds[kind]} {kind}" for kind in order if kinds[kind]) + "."
 
@@ -234,7 +234,7 @@ def while_they_run(usual: float | None, *, watching: bool) -> str:
     return f"Each{_usually(usual).replace(',', '', 1)}. {MAY_CLOSE}" if usual else MAY_CLOSE
 
 
-def of_batch(how: Progress) -> str:
+def of_batch(how: BatchProgress) -> str:
     """ "12 of 50 done, 2 running, 35 waiting, 1 failed. About 3 min left."."""
     kinds = ("running", "waiting", "failed", "stopped")
     counts = [f"{count} {kind}" for kind in kinds if (count := getattr(how, kind))]
@@ -268,7 +268,7 @@ def picture(run: Run) -> str:
 
 def asked(run: Run) -> str:
     """What was sent."""
-    return "; ".join(str(change) for change in run.changes if change) or "pictures by address"
+    return "; ".join(str(change) for change in run.preprocessing if change) or "pictures by address"
 
 
 def got(run: Run) -> str:
@@ -277,20 +277,21 @@ def got(run: Run) -> str:
 
 
 def status(run: Run | None, usual: float | None = None, *, watching: bool = True) -> str:
-    """The one sentence under the steps; `usual` is what an edit takes here, in seconds."""
+    """The one sentence under the steps; `median_duration` is what an edit takes here, in
+    seconds."""
     if run is None:
         return "Ready."
-    if not watching and not run.is_over:
+    if not watching and not run.is_finished:
         return STOPPED_WATCHING
     match run.state:
         case "running":
             return _running(run, usual)
         case "done":
-            return f"{'Done' if run.edit else 'Fetched'} in {seconds(run.at)}."
+            return f"{'Done' if run.edit else 'Fetched'} in {seconds(run.elapsed)}."
         case "stopped":
             return f"Stopped before anything was sent. {NOTHING_SPENT}"
         case "failed":  # The problem itself says how it came.
-            return f"Failed after {seconds(run.at)}."
+            return f"Failed after {seconds(run.elapsed)}."
         case "unknown":
             return "What became of it is not known."
         case _:
@@ -300,9 +301,9 @@ def status(run: Run | None, usual: float | None = None, *, watching: bool = True
 def spent(runs: Sequence[Run]) -> str:
     """What finished edits have cost, for the end of that sentence."""
     done = [run for run in runs if run.state == "done"]
-    if not done or not all(run.is_over for run in runs):
+    if not done or not all(run.is_finished for run in runs):
         return ""
-    usd = total(run.cost_usd for run in done)
+    usd = total_usd(run.cost_usd for run in done)
     if usd is None:
         return "What was spent is not known here."
     return f"{dollars(usd)} was spent." if usd else "That cost nothing."
@@ -335,7 +336,7 @@ def card(run: Run) -> str:
         case "running":
             return "Under way"
         case "done":
-            return seconds(run.at)
+            return seconds(run.elapsed)
         case "stopped":
             return "Stopped"
         case "failed":
@@ -347,10 +348,10 @@ def card(run: Run) -> str:
 
 
 def _running(run: Run, usual: float | None) -> str:
-    if run.held:
+    if run.awaiting_slot:
         return f"Waiting for its turn. {NOTHING_SPENT}"
     if run.waiting is not None:
-        return _waiting(run.waiting.trouble, spent=run.in_flight)
+        return _waiting(run.waiting.error, spent=run.in_flight)
     match run.step:
         case "prepare":
             return "Reading the picture." if len(run.pictures) == 1 else "Reading the pictures."
@@ -375,23 +376,20 @@ def _usually(seconds_: float | None) -> str:
     return f", usually about {max(1, round(seconds_))} s" if seconds_ else ""
 
 
-def _waiting(trouble: Trouble, *, spent: bool) -> str:
-    if trouble.kind == AmbiguousSubmit.__name__:
+def _waiting(trouble: RunError, *, spent: bool) -> str:
+    if trouble.code == AmbiguousSubmit.code:
         return "The answer to the submission was lost. Nothing is sent again; looking for it."
-    what = _WAITS_FOR.get(trouble.kind, "WaveSpeed can't be reached.")
+    what = _WAITS_FOR.get(trouble.code, "WaveSpeed can't be reached.")
     return f"{what} {'The edit goes on there.' if spent else 'Nothing was spent so far.'}"
 
 
 _WAITS_FOR = {
-    kind.__name__: sentence
-    for kind, sentence in {
-        RateLimited: "The account takes only so many pictures a minute, a new one 2.",
-        ServiceDown: "WaveSpeed has trouble at the moment.",
-        NotUnderstood: "WaveSpeed's answer made no sense.",
-        NoOutputs: "WaveSpeed says it is done, but names no picture yet.",
-        UnknownTask: "WaveSpeed does not know the new edit everywhere yet.",
-        MissingFile: "The picture is not at its address yet.",
-    }.items()
+    RateLimited.code: "The account takes only so many pictures a minute, a new one 2.",
+    ServerError.code: "WaveSpeed has trouble at the moment.",
+    InvalidResponse.code: "WaveSpeed's answer made no sense.",
+    MissingOutputs.code: "WaveSpeed says it is done, but names no picture yet.",
+    PredictionNotFound.code: "WaveSpeed does not know the new edit everywhere yet.",
+    FileUnavailable.code: "The picture is not at its address yet.",
 }
 
 

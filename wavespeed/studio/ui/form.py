@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 
 from wavespeed import MAX_PROMPT
-from wavespeed.studio.runs.batch import MOST
+from wavespeed.studio.runs.batch import MAX_EDITS
 from wavespeed.studio.runs.run import Run
 from wavespeed.studio.security.uploads import Uploads
 
@@ -18,25 +18,27 @@ IsWithheld = Callable[[Path], bool]
 """Whether not even the address of a picture may reach this page. Blocking."""
 
 
-async def fields_of(run: Run | None, uploads: Uploads, is_withheld: IsWithheld) -> tuple[Any, Any]:
+async def fields_of_run(
+    run: Run | None, uploads: Uploads, is_withheld: IsWithheld
+) -> tuple[Any, Any]:
     """The pictures and the prompt of a run, for their fields. All pictures are there or none: words
     count them."""
     if run is None or run.edit is None:
         return gr.skip(), gr.skip()
     if await asyncio.to_thread(lambda: any(map(is_withheld, run.pictures))):
         return gr.skip(), run.prompt
-    return await uploads.copies(run.pictures, run.visitor), run.prompt
+    return await uploads.cached_copies(run.pictures, run.visitor_id), run.prompt
 
 
-async def drafted(
+async def parse_draft(
     draft: Any, visitor: str, uploads: Uploads, is_withheld: IsWithheld
 ) -> tuple[list[Path], str, bool]:
     """The pictures and the words that a browser kept, and whether each is on its own. What it
     says is a stranger's: a path counts only where this visitor may name the file, and all are there
     or none."""
     match draft:
-        case {"text": str(text), "paths": [*paths]} if len(paths) <= MOST:
-            files = await uploads.allowed(paths, visitor)
+        case {"text": str(text), "paths": [*paths]} if len(paths) <= MAX_EDITS:
+            files = await uploads.allowed_paths(paths, visitor)
             there = await asyncio.to_thread(
                 lambda: all(file and file.is_file() and not is_withheld(file) for file in files)
             )
@@ -47,7 +49,7 @@ async def drafted(
             return [], "", False
 
 
-def linked(draft: Any) -> tuple[str, str | None]:
+def parse_query(draft: Any) -> tuple[str, str | None]:
     """The prompt and the run's id that the page's address asks for: a stranger's words as well."""
     asked = draft.get("asked") if isinstance(draft, dict) else None
     prompt, run = map((asked if isinstance(asked, dict) else {}).get, ("prompt", "run"))

@@ -13,10 +13,10 @@ from typing import Any
 
 from wavespeed import MAX_IMAGES
 from wavespeed.studio.export.downloads import Link
-from wavespeed.studio.media.previews import Seen, Sent, own_thumbnail
-from wavespeed.studio.runs.batch import MOST, is_batch, progress
-from wavespeed.studio.runs.run import STEPS, Result, Run, Step, total
-from wavespeed.studio.templating import PHOTOS, address, draw, static
+from wavespeed.studio.media.previews import InputPreview, SentImage, own_thumbnail
+from wavespeed.studio.runs.batch import MAX_EDITS, is_batch, progress
+from wavespeed.studio.runs.run import STEPS, OutputFile, Run, Step, total_usd
+from wavespeed.studio.templating import PHOTOS, file_url, render_template, static
 from wavespeed.studio.text import errors, images, labels
 
 from .examples import EXAMPLES
@@ -33,14 +33,14 @@ class StepView:
 
 
 @dataclass(frozen=True, slots=True)
-class Shot:
+class OutputView:
     """What may be seen of a run's result; no files of one that is covered, or gone."""
 
     index: int
     covered: bool
     preview: Path | None
     original: Path | None
-    before: Sent | None
+    before: SentImage | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Version:
 
 
 @dataclass(frozen=True, slots=True)
-class Card:
+class RunThumbnail:
     """What may be seen of a run in the history."""
 
     file: Path | None
@@ -62,7 +62,7 @@ class Card:
     cover: str
 
 
-def key(run: Run, index: int) -> str:
+def output_key(run: Run, index: int) -> str:
     """Names one picture among all that a page may show."""
     return f"{run.id}/{index}"
 
@@ -76,22 +76,24 @@ def button() -> str:
         "say": labels.SAY_FIRST,
         "most": MAX_IMAGES,
         "manyEach": labels.TOO_MANY_EACH,
-        "mostEach": MOST,
+        "mostEach": MAX_EDITS,
         "counted": labels.COUNTED,
     }
     return static("js/button.js").replace("WORDS", json.dumps(said))
 
 
 def strip(
-    paths: Sequence[Path], seen: Sequence[Seen], covered: Sequence[bool], *, each: bool
+    paths: Sequence[Path], seen: Sequence[InputPreview], covered: Sequence[bool], *, each: bool
 ) -> str:
     """The pictures in their order: what each is for, what will be sent of it, what it offers. With
-    `each` on its own there are more of them, all edited alike."""
+    `one_edit_per_image` on its own there are more of them, all edited alike."""
     pictures = [
         {"name": path.name, "seen": one, "covered": hidden}
         for path, one, hidden in zip(paths, seen, covered, strict=True)
     ]
-    return draw("strip", pictures=pictures, each=each, most=MOST if each else MAX_IMAGES)
+    return render_template(
+        "strip", pictures=pictures, each=each, most=MAX_EDITS if each else MAX_IMAGES
+    )
 
 
 def status(
@@ -107,24 +109,28 @@ def status(
     long as someone is `watching`. A `note` goes before the sentence while it runs. Of several runs
     the steps are those of the one that is least far; a batch, of which `parallel` are edited at
     once, has a bar instead."""
-    going = [(run, age) for run, age in zip(runs, ages, strict=True) if not run.is_over]
-    last = min(going, key=lambda pair: (pair[0].held, STEPS.index(pair[0].step)), default=None)
+    going = [(run, age) for run, age in zip(runs, ages, strict=True) if not run.is_finished]
+    last = min(
+        going, key=lambda pair: (pair[0].awaiting_slot, STEPS.index(pair[0].step)), default=None
+    )
     run, age = last or ((runs[0], ages[0]) if runs else (None, 0.0))
     how = progress(runs, usual, parallel) if is_batch(runs) else None
-    return draw(
+    return render_template(
         "status",
         run=run,
         alone=len(runs) == 1,
         ages={run.id: round(age, 1) for run, age in going if watching},
-        presses=" ".join({run.press: None for run in runs if run.press}),
+        presses=" ".join({run.press_id: None for run in runs if run.press_id}),
         state=("running" if watching else "left") if going else run.state if run else "empty",
         steps=_steps(run, age, "run" if watching else "left"),
         sentence=labels.of_batch(how) if how else _sentence(runs, usual, watching=watching),
         how=how,
         spent=labels.spent(runs),
-        heard=max(0.0, age - run.at) if going and watching and run and run.prediction else None,
+        heard=max(0.0, age - run.elapsed)
+        if going and watching and run and run.prediction
+        else None,
         note=note if going else "",
-        waiting=run.waiting if run and watching and not run.is_over else None,
+        waiting=run.waiting if run and watching and not run.is_finished else None,
     )
 
 
@@ -132,7 +138,7 @@ def _sentence(runs: Sequence[Run], usual: float | None, *, watching: bool) -> st
     if len(runs) > 1:
         said = (
             []
-            if all(run.is_over for run in runs)
+            if all(run.is_finished for run in runs)
             else [labels.while_they_run(usual, watching=watching)]
         )
         return " ".join([labels.status_of_many(runs), *said])
@@ -141,9 +147,9 @@ def _sentence(runs: Sequence[Run], usual: float | None, *, watching: bool) -> st
 
 def results(
     runs: Sequence[Run],
-    shots: Sequence[Sequence[Shot]],
+    shots: Sequence[Sequence[OutputView]],
     versions: Sequence[Version],
-    pending: Sequence[Card],
+    pending: Sequence[RunThumbnail],
     requests: Sequence[Mapping[str, str]],
     *,
     offers: Mapping[str, float | None] = MappingProxyType({}),
@@ -160,23 +166,23 @@ def results(
     tiles = [
         {
             "run": run,
-            "problem": errors.problem(run) if run.error else None,
-            "actions": errors.actions(run, offers.get(run.id)),
+            "problem": errors.error_message(run) if run.error else None,
+            "actions": errors.error_actions(run, offers.get(run.id)),
             "offer": offers.get(run.id),
             "items": [_item(run, shot) for shot in of_run],
-            "times": _times(run) if run.is_over else [],
+            "times": _times(run) if run.is_finished else [],
             "request": request,
             "pending": waiting,
         }
         for run, of_run, waiting, request in zip(runs, shots, pending, requests, strict=True)
     ]
-    strip = [{"version": one, "address": address(one.file) or one.cover} for one in versions]
-    return draw(
+    strip = [{"version": one, "address": file_url(one.file) or one.cover} for one in versions]
+    return render_template(
         "results", tiles=tiles, versions=strip, examples=_examples(), beside=beside, hides=hides
     )
 
 
-def _item(run: Run, shot: Shot) -> dict[str, object]:
+def _item(run: Run, shot: OutputView) -> dict[str, object]:
     result, before = run.results[shot.index], shot.before
     output = run.prediction.outputs[shot.index] if run.prediction else None
     shape = images.shape_changed(before.width, before.height, result) if before else ""
@@ -184,9 +190,9 @@ def _item(run: Run, shot: Shot) -> dict[str, object]:
         "index": shot.index,
         "result": result,
         "covered": shot.covered,
-        "address": result.cover if shot.covered else address(shot.preview),
-        "original": address(shot.original),
-        "before": address(before.file) if before and not shot.covered else "",
+        "address": result.blur_placeholder if shot.covered else file_url(shot.preview),
+        "original": file_url(shot.original),
+        "before": file_url(before.file) if before and not shot.covered else "",
         "shape": shape,
         "ratio": f"{_ratio(result, before):.4f}",
         "link": output.url if output and not shot.covered else None,
@@ -194,7 +200,7 @@ def _item(run: Run, shot: Shot) -> dict[str, object]:
     }
 
 
-def _ratio(result: Result, before: Sent | None) -> float:
+def _ratio(result: OutputFile, before: SentImage | None) -> float:
     """Width by height of the box in which the result and what it was made of are equally high."""
     ratio = result.width / result.height
     return max(ratio, before.width / before.height) if before else ratio
@@ -202,7 +208,7 @@ def _ratio(result: Result, before: Sent | None) -> float:
 
 def batch(
     runs: Sequence[Run],
-    shots: Mapping[str, Card],
+    shots: Mapping[str, RunThumbnail],
     pack: Link | None,
     offers: Mapping[str, float | None] = MappingProxyType({}),
 ) -> str:
@@ -211,11 +217,11 @@ def batch(
     for."""
     tiles = []
     for run in runs:
-        card = shots.get(run.id, Card(None, False, ""))
+        card = shots.get(run.id, RunThumbnail(None, False, ""))
         tiles.append({"run": run, "file": card.file, "covered": card.covered, "cover": card.cover})
     # What failed alike is told once.
-    told: dict[errors.Problem, list[str]] = {}
-    for problem in [errors.problem(run) for run in runs if run.error]:
+    told: dict[errors.ErrorMessage, list[str]] = {}
+    for problem in [errors.error_message(run) for run in runs if run.error]:
         told.setdefault(replace(problem, details=""), []).append(problem.details)
     said = [
         replace(
@@ -223,50 +229,52 @@ def batch(
         )
         for one, all_ in told.items()
     ]
-    return draw("batch", tiles=tiles, offers=_offers(runs, offers), pack=pack, problems_told=said)
+    return render_template(
+        "batch", tiles=tiles, offers=_offers(runs, offers), pack=pack, problems_told=said
+    )
 
 
 def _offers(runs: Sequence[Run], prices: Mapping[str, float | None]) -> list[tuple[str, str]]:
     """What can be done with a batch, as (action, label)."""
     stopped = [run for run in runs if run.state == "stopped"]
-    free, sent = errors.to_repeat(runs)
+    free, sent = errors.retryable_runs(runs)
     offers = []
     if stopped:
-        usd = total(prices.get(run.id) for run in stopped)
+        usd = total_usd(prices.get(run.id) for run in stopped)
         offers.append(("resume", labels.go_on(len(stopped), usd)))
     if free or sent:
-        usd = total(prices.get(run.id) for run in sent)
+        usd = total_usd(prices.get(run.id) for run in sent)
         offers.append(("repeat", labels.once_more(len(free) + len(sent), usd)))
-    if any(run.results for run in runs) and all(run.is_over for run in runs):
+    if any(run.results for run in runs) and all(run.is_finished for run in runs):
         offers.append(("pack", labels.ALL_FILES))
     return offers
 
 
 def history(
     runs: Sequence[Run],
-    cards: Mapping[str, Card],
+    cards: Mapping[str, RunThumbnail],
     *,
     skip: int,
     more: bool,
     spent: float,
     said: str,
 ) -> str:
-    """A page of a visitor's runs, newest first; `skip` runs are on the pages before it, `spent`
-    USD are the visitor's of today, and `said` is a word on what was just asked."""
+    """A page of a visitor's runs, newest first; `skip` runs are on the pages before it, `spent_usd`
+    USD are the visitor's of today, and `note` is a word on what was just asked."""
     drawn = [{"run": run, "card": cards.get(run.id), "said": labels.card(run)} for run in runs]
-    return draw("history", cards=drawn, skip=skip, more=more, spent=spent, said=said)
+    return render_template("history", cards=drawn, skip=skip, more=more, spent=spent, said=said)
 
 
 def exported(pack: Link, sheet: Link) -> str:
     """Links to what can be taken away."""
     links = [(labels.ARCHIVE, pack), (labels.CONTACT_SHEET, sheet)]
-    return draw("exported", links=links)
+    return render_template("exported", links=links)
 
 
 def _steps(run: Run | None, now: float, current: str) -> list[StepView]:
     if run is None:
         return [StepView(labels.STEP_NAMES[step], "todo", None) for step in STEPS]
-    began = dict(run.began)
+    began = dict(run.step_started)
     told: dict[Step, float | None] = {"queue": run.timings.queue, "process": run.timings.inference}
     views = []
     for number, step in enumerate(STEPS):
@@ -277,8 +285,10 @@ def _steps(run: Run | None, now: float, current: str) -> list[StepView]:
         elif ends:
             spent = told.get(step)
             views.append(StepView(name, "done", ends[0] - start if spent is None else spent))
-        elif run.is_over:
-            views.append(StepView(name, "done" if run.state == "done" else "stuck", run.at - start))
+        elif run.is_finished:
+            views.append(
+                StepView(name, "done" if run.state == "done" else "stuck", run.elapsed - start)
+            )
         else:
             views.append(StepView(name, current, max(now - start, 0.0)))
     return views
