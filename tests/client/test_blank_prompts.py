@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wavespeed import Edit, InvalidEdit
-from wavespeed.studio.ui.render import button
+from wavespeed.studio.ui.render.inputs import edit_button_script
 from wavespeed.types import is_blank
 
 BLANK = [
@@ -54,7 +54,7 @@ def test_the_button_says_the_same_of_every_character() -> None:
         pytest.skip("no Node.js")
     script = f"""
     const document = {{ querySelector: () => null }}, location = {{ search: "" }};
-    const button = {button()};
+    const button = {edit_button_script()};
     const blank = [];
     for (let code = 0; code < 0x110000; code++)
       if (code < 0xd800 || code > 0xdfff)

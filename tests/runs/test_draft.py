@@ -12,6 +12,7 @@ from wavespeed import MAX_PROMPT
 from wavespeed.studio.runs.store import Store
 from wavespeed.studio.security.uploads import Uploads
 from wavespeed.studio.ui.form import parse_draft, parse_query
+from wavespeed.studio.ui.page_update import UNCHANGED, PageUpdate
 
 
 @pytest.mark.anyio
@@ -44,15 +45,15 @@ async def test_a_draft_brings_back_what_its_visitor_may_name_and_nothing_else(
         await uploads.record([f"{cache}/kept.png", f"{cache}/gone.png"])
         store.allow_paths([f"{cache}/anothers.png"], "another", datetime.now(UTC))
 
-        assert await parse_draft(filled(draft, cache), "me", uploads, nowhere) == ([], "", False)
+        brought = await parse_draft(filled(draft, cache), "me", uploads, nowhere)
+        assert brought == PageUpdate()
         kept = {"text": "a bowl", "paths": [str(cache / "kept.png")], "each": True}
-        told = ([cache / "kept.png"], "a bowl", True)
+        told = PageUpdate(files=[cache / "kept.png"], prompt="a bowl", one_edit_per_image=True)
         assert await parse_draft(kept, "me", uploads, nowhere) == told
-        assert (await parse_draft(kept, "me", uploads, everywhere))[0] == []
+        assert (await parse_draft(kept, "me", uploads, everywhere)).files is UNCHANGED
         theirs = {"text": "a bowl", "paths": [str(cache / "anothers.png")]}
-        assert (await parse_draft(theirs, "another", uploads, nowhere))[0] == [
-            cache / "anothers.png"
-        ]
+        brought = await parse_draft(theirs, "another", uploads, nowhere)
+        assert brought.files == [cache / "anothers.png"]
 
 
 def nowhere(path: Path) -> bool:

@@ -14,8 +14,8 @@ from tests.conftest import KEY, QUICK
 from tests.support.runs import LONG_ENOUGH, ME, YOU, until
 from wavespeed import AsyncClient, Edit
 from wavespeed.sandbox import Sandbox
-from wavespeed.studio.runs.board import Board
 from wavespeed.studio.runs.executor import Limits
+from wavespeed.studio.runs.repository import RunRepository
 from wavespeed.studio.runs.run import Run
 from wavespeed.studio.runs.runner import Runner
 from wavespeed.studio.runs.store import Store
@@ -48,7 +48,7 @@ async def test_as_many_variants_at_once_as_the_account_allows(
     runner = Runner(client, store, tmp_path, Limits(parallel=2))
     runs = runner.start_group([edit] * 4, ME)
     most, seen = 0, set()
-    async with aclosing(runner.watch_group(runs[0].group_id)) as groups:
+    async with aclosing(runner.runs.watch_group(runs[0].group_id)) as groups:
         async for group in groups:
             going = [
                 run
@@ -60,7 +60,7 @@ async def test_as_many_variants_at_once_as_the_account_allows(
     assert most == 2
     assert "2 running, 2 waiting." in seen
     assert "4 done." in seen
-    assert await runner.group(runs[2].group_id, ME) == list(group)
+    assert await runner.runs.group(runs[2].group_id, ME) == list(group)
     await runner.close()
 
 
@@ -87,7 +87,7 @@ async def test_what_failed_is_tried_again_once_however_often_it_was_pressed(
     before = len(sandbox.calls("submit"))
     for run in failed + failed:  # The second press looked before the first had changed anything.
         runner.retry(run, None, 0.02)
-    again = await runner.group(runs[0].group_id, ME)  # Not in the store yet.
+    again = await runner.runs.group(runs[0].group_id, ME)  # Not in the store yet.
     assert [run.attempt for run in again] == [1, 1]
     for run in again:
         await runner.wait_until_finished(run.id)
@@ -101,9 +101,9 @@ async def test_a_batch_is_edited_in_its_order_and_the_rest_waits_from_the_first_
     edits = [Edit(f"warm {number}", (photo,)) for number in range(8)]
     runs = runner.start_group(edits, ME, batch=True)
     await asyncio.sleep(0)
-    assert [run.awaiting_slot for run in await runner.group(runs[0].group_id, ME)] == [False] + [
-        True
-    ] * 7
+    assert [run.awaiting_slot for run in await runner.runs.group(runs[0].group_id, ME)] == [
+        False
+    ] + [True] * 7
     for run in runs:
         await runner.wait_until_finished(run.id)
     sent = [call.body["prompt"] for call in sandbox.calls("submit")]  # type: ignore[index]
@@ -129,22 +129,22 @@ async def test_what_was_paused_goes_on_under_the_key_that_it_began_with(
     await runner.close()
 
 
-async def test_of_many_changes_the_last_is_told_and_the_end_at_once() -> None:
-    board, told = Board(), []
+async def test_of_many_changes_the_last_is_told_and_the_end_at_once(store: Store) -> None:
+    repository, told = RunRepository(store), []
     run = Run(id="r", visitor_id=ME, edit=None, started_at=datetime.now(UTC))
 
     async def watch() -> None:
-        async with aclosing(board.watch_group("r", lambda: 60.0)) as groups:
+        async with aclosing(repository.watch_group("r", lambda: 60.0)) as groups:
             async for (now,) in groups:
                 told.append(now.elapsed)
 
-    board.publish(run)
+    repository.publish(run)
     watching = asyncio.create_task(watch())
     for at in (1.0, 2.0, 3.0):
         await asyncio.sleep(0)
-        board.publish(replace(run, elapsed=at))
+        repository.publish(replace(run, elapsed=at))
     await asyncio.sleep(0)
-    board.publish(replace(run, elapsed=4.0, state="done"))
+    repository.publish(replace(run, elapsed=4.0, state="done"))
     async with asyncio.timeout(10):
         await watching
     assert told == [0.0, 4.0]

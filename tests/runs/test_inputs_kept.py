@@ -100,11 +100,11 @@ async def test_a_waiting_batch_has_its_pictures_kept_while_the_first_is_under_wa
     names = ("coffee", "rocket", "chelsea", "astronaut")
     edits = [Edit("sepia", (PHOTOS / f"{name}.jpg",)) for name in names]
     runs = runner.start_group(edits, ME, batch=True)
-    async with asyncio.timeout(20), aclosing(runner.watch_group(runs[0].group_id)) as changes:
+    async with asyncio.timeout(20), aclosing(runner.runs.watch_group(runs[0].group_id)) as changes:
         async for _ in changes:
             if len(kept(data)) == 4:
                 break
-    states = [await runner.get(run.id, ME) for run in runs]
+    states = [await runner.runs.get(run.id, ME) for run in runs]
     assert all(run and run.awaiting_slot for run in states[1:])
     for run in runs:
         await runner.stop(run.id)
@@ -119,7 +119,7 @@ async def test_a_waiting_batch_outlives_its_uploads_and_a_restart(
     uploads = [Path(shutil.copy(PHOTOS / f"{name}.jpg", tmp_path)) for name in names]
     before = Runner(client, store, data, Limits(parallel=1))
     runs = before.start_group([Edit("sepia", (file,)) for file in uploads], ME, batch=True)
-    async with asyncio.timeout(20), aclosing(before.watch_group(runs[0].group_id)) as changes:
+    async with asyncio.timeout(20), aclosing(before.runs.watch_group(runs[0].group_id)) as changes:
         async for _ in changes:
             if len(kept(data)) == 3:
                 break
@@ -130,7 +130,7 @@ async def test_a_waiting_batch_outlives_its_uploads_and_a_restart(
     after = Runner(client, store, data, Limits(parallel=1))
     await after.resume_unfinished()
     for run in runs:
-        paused = await after.get(run.id, ME)
+        paused = await after.runs.get(run.id, ME)
         if paused is not None and paused.awaiting_slot:
             await after.resume(run.id, ME)
     ended = [await after.wait_until_finished(run.id) for run in runs]
@@ -197,7 +197,7 @@ async def test_a_folder_of_an_earlier_version_opens_counts_and_is_deleted(
     old_folder(data)
     with closing(Store(data / "studio.db")) as store:
         runner = Runner(client, store, data, service="sandbox")
-        runs = await runner.history(OLD_VISITOR)
+        runs = await runner.runs.history(OLD_VISITOR)
         pictures = {file for run in runs for file in run.pictures}
         assert len(pictures) == 3
         outputs = {output.path for run in runs for output in run.results}

@@ -48,7 +48,7 @@ from wavespeed.studio.runs.runner import Runner
 from wavespeed.studio.runs.store import UNKNOWN_COST, Store
 from wavespeed.studio.settings import Settings, SettingsError, from_environment
 from wavespeed.studio.text import errors, labels
-from wavespeed.studio.ui import render
+from wavespeed.studio.ui.render.snippets import request_snippets
 
 pytestmark = pytest.mark.anyio
 OTHER = "openai/gpt-image-2.6-flare/edit"
@@ -357,10 +357,10 @@ async def test_what_is_sent_anew_goes_to_the_model_of_today_at_its_price(
             await runner.resume("r1", ME, None, 0.045)
             runner.retry(failed, None, 0.045)
             for _ in range(2):
-                for run in await runner.group("g", ME):
+                for run in await runner.runs.group("g", ME):
                     if not run.is_finished:
                         await runner.wait_until_finished(run.id)
-            runs = await runner.group("g", ME)
+            runs = await runner.runs.group("g", ME)
             await runner.close()
     assert [(run.state, run.model, run.price_usd) for run in runs] == [("done", OTHER, 0.045)] * 2
     assert {call.path for call in others.calls("submit")} == {f"/api/v3/{OTHER}"}
@@ -468,7 +468,7 @@ async def test_what_a_button_says_is_todays_price_whatever_the_run_cost_then(
 
 def test_the_request_to_copy_asks_the_runs_own_model(other: Edit) -> None:
     run = Run(id="r", visitor_id=ME, edit=other, started_at=NOW, urls=("https://x.example/1.png",))
-    snippets = render.request(run, "https://api.wavespeed.ai")
+    snippets = request_snippets(run, "https://api.wavespeed.ai")
     assert set(snippets) == {"curl", "Python"}
     for text in snippets.values():
         assert f"https://api.wavespeed.ai/api/v3/{OTHER}" in text

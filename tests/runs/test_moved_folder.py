@@ -78,7 +78,7 @@ async def deleted(folder: Path, client: AsyncClient) -> None:
     """All of the visitor's runs are deleted."""
     with closing(Store(folder / "studio.db")) as store:
         runner = runner_of(store, folder, client)
-        for run in await runner.history(ME):
+        for run in await runner.runs.history(ME):
             await runner.delete(run.id, ME)
 
 

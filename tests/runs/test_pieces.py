@@ -15,8 +15,11 @@ from wavespeed import Edit, EditFailed
 from wavespeed.studio.media.previews import InputPreview
 from wavespeed.studio.runs.run import Failed, OutputFile, Run
 from wavespeed.studio.templating import render_template
-from wavespeed.studio.ui import render
-from wavespeed.studio.ui.render import OutputView, RunThumbnail
+from wavespeed.studio.ui.render.batch import render_batch
+from wavespeed.studio.ui.render.history import RunThumbnail, render_history
+from wavespeed.studio.ui.render.inputs import render_strip
+from wavespeed.studio.ui.render.results import OutputView, Tile, render_results
+from wavespeed.studio.ui.render.status import render_status
 
 HOSTILE = "<b onclick=x>'\" ${hit} {{hit}} <!-- </p></script>&lt;i&gt;"
 # Of one length, so that no caption is cut at another place.
@@ -52,11 +55,17 @@ def drawn(piece: str, text: str) -> Markup:
     run = Run(id="r1", visitor_id="v1", edit=edit, started_at=datetime(2026, 1, 1, tzinfo=UTC))
     failed = run.apply(Failed(1.0, EditFailed(f"x {text} x", service_code=1, prediction_id="p")))
     done = replace(run, state="done", results=(result,))
-    none = RunThumbnail(None, False, "")
-    shot = OutputView(0, False, Path("seen.jpg"), Path("all.png"), None)
+    output = OutputView(
+        index=0,
+        is_covered=False,
+        preview=Path("seen.jpg"),
+        original=Path("all.png"),
+        before=None,
+    )
+    tile = Tile(run=done, outputs=[output])
     return Markup(
         {
-            "strip": lambda: render.strip(
+            "strip": lambda: render_strip(
                 [Path(f"{name}.jpg"), Path("b.jpg")],
                 [
                     InputPreview(thumbnail="data:,", note=f"x {text} x"),
@@ -65,17 +74,12 @@ def drawn(piece: str, text: str) -> Markup:
                 [False, False],
                 each=False,
             ),
-            "results": lambda: render.results([done], [[shot]], [], [none], [{}], hides=False),
-            "problem": lambda: render.results([failed], [[]], [], [none], [{}], hides=False),
-            "status": lambda: render.status([failed], [1.0], None, note=f"x {text} x"),
-            "batch": lambda: render.batch([done, failed], {}, None),
-            "history": lambda: render.history(
-                [done],
-                {"r1": RunThumbnail(None, False, "")},
-                skip=0,
-                more=False,
-                spent=0,
-                said=text,
+            "results": lambda: render_results([tile], hides=False),
+            "problem": lambda: render_results([Tile(run=failed)], hides=False),
+            "status": lambda: render_status([failed], [1.0], None, note=f"x {text} x"),
+            "batch": lambda: render_batch([done, failed], {}, None),
+            "history": lambda: render_history(
+                [done], {"r1": RunThumbnail()}, skip=0, has_more=False, spent_usd=0, note=text
             ),
             "header": lambda: render_template("header", engine=text, sandbox=False, home=text),
             "note": lambda: render_template("note", text=f"x {text} x"),

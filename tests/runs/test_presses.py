@@ -27,7 +27,7 @@ async def begin(runner: Runner, edit: Edit, visitor: str = ME) -> int:
 async def begun(runner: Runner, edit: Edit) -> Run:
     """What the press began, once it is over."""
     assert await begin(runner, edit) == 1
-    [run] = await runner.of_press(PRESS, ME)
+    [run] = await runner.runs.by_press(PRESS, ME)
     return await runner.wait_until_finished(run.id)
 
 
@@ -35,7 +35,7 @@ async def test_of_two_that_arrive_at_once_one_begins(runner: Runner, edit: Edit)
     began = await asyncio.gather(*(begin(runner, edit) for _ in range(5)))
 
     assert sum(began) == 1
-    [run] = await runner.of_press(PRESS, ME)
+    [run] = await runner.runs.by_press(PRESS, ME)
     assert (await runner.wait_until_finished(run.id)).press_id == PRESS
 
 
@@ -46,7 +46,7 @@ async def test_it_begins_nothing_after_a_restart_either(
 
     another = Runner(client, store, tmp_path)
     assert await begin(another, edit) == 0
-    assert [found.id for found in await another.of_press(PRESS, ME)] == [run.id]
+    assert [found.id for found in await another.runs.by_press(PRESS, ME)] == [run.id]
 
 
 async def test_nor_once_its_run_was_deleted(
@@ -62,7 +62,7 @@ async def test_the_same_id_of_another_visitor_is_another_press(runner: Runner, e
     assert await begin(runner, edit) == 1
     assert await begin(runner, edit, YOU) == 1
     for visitor in (ME, YOU):
-        [run] = await runner.of_press(PRESS, visitor)
+        [run] = await runner.runs.by_press(PRESS, visitor)
         await runner.wait_until_finished(run.id)
 
 

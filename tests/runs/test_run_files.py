@@ -83,7 +83,7 @@ async def test_a_deleted_run_takes_its_files_along(
     run = await runner.wait_until_finished(runner.start(edit, ME).id)
     await runner.delete(run.id, ME)
 
-    assert await runner.get(run.id, ME) is None
+    assert await runner.runs.get(run.id, ME) is None
     assert not kept(tmp_path)
 
 
@@ -95,7 +95,7 @@ async def test_what_is_older_than_it_is_kept_is_swept_away(
     for keep_days, left in ((None, [run]), (1.0, [run]), (0.0, [])):
         with suppress(TimeoutError):
             await asyncio.wait_for(runner.purge_expired(keep_days), 0.3)
-        assert await runner.history(ME) == left
+        assert await runner.runs.history(ME) == left
     assert not kept(tmp_path)
 
 

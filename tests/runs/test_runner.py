@@ -39,7 +39,7 @@ async def test_a_run_ends_with_a_checked_file_named_after_its_prompt(
 
 async def test_a_run_goes_on_when_nobody_watches(runner: Runner, edit: Edit) -> None:
     run = runner.start(edit, ME)
-    async with aclosing(runner.watch(run.id)) as runs:
+    async with aclosing(runner.runs.watch(run.id)) as runs:
         await anext(runs)  # The tab is closed here.
 
     assert (await runner.wait_until_finished(run.id)).state == "done"
@@ -54,7 +54,7 @@ async def test_whoever_comes_later_sees_the_same(
     ends = await asyncio.gather(*(runner.wait_until_finished(run.id) for _ in range(5)))
 
     assert all(end == ends[0] for end in ends)
-    assert [now async for now in runner.watch(run.id)] == [ends[0]]
+    assert [now async for now in runner.runs.watch(run.id)] == [ends[0]]
 
 
 async def test_an_error_is_logged_by_run_id_and_without_the_key(
@@ -121,10 +121,10 @@ async def test_a_visitor_can_neither_see_nor_repeat_nor_delete_anothers_run(
 ) -> None:
     run = await runner.wait_until_finished(runner.start(edit, ME).id)
 
-    assert await runner.get(run.id, YOU) is None
-    assert await runner.history(YOU) == []
+    assert await runner.runs.get(run.id, YOU) is None
+    assert await runner.runs.history(YOU) == []
     await runner.delete(run.id, YOU)
-    assert await runner.get(run.id, ME) == run
+    assert await runner.runs.get(run.id, ME) == run
 
 
 async def test_any_result_of_the_account_is_fetched_by_its_id_for_nothing(

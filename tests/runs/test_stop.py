@@ -35,7 +35,7 @@ async def test_a_stop_while_a_rate_limit_is_waited_out_spends_nothing(
 ) -> None:
     sandbox.fail("submit", status=429, headers={"Retry-After": "1"})
     run = runner.start(edit, ME)
-    async with aclosing(runner.watch(run.id)) as runs:
+    async with aclosing(runner.runs.watch(run.id)) as runs:
         async for now in runs:
             if now.waiting:
                 break

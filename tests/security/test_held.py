@@ -21,7 +21,7 @@ from wavespeed.studio.runs.executor import Limits
 from wavespeed.studio.runs.metadata import EditMetadata, read, write
 from wavespeed.studio.runs.runner import Runner
 from wavespeed.studio.runs.store import Store
-from wavespeed.studio.ui import render
+from wavespeed.studio.ui.render.inputs import render_strip
 
 HOSTILE = "<img src=x onerror=hit()>'\" ${hit()} {{hit}} </script><script>hit()</script>"
 VISITOR = "f" * 32
@@ -71,8 +71,8 @@ class Page:
             path = self._http.post("/gradio_api/upload", files={"files": file}).json()[0]
         picture = {"image": {"path": path, "meta": {"_type": "gradio.FileData"}}}
         event = self.event("edit", "click", 12)
-        options = [False, False, variants, False, "", price]
-        return self.send(event, [[picture], prompt, *options, VISITOR, None, revealed, ""])
+        options = [False, variants, False, False, "", price]
+        return self.send(event, [[picture], prompt, *options, None, VISITOR, revealed, ""])
 
     def act(self, do: str, run: str, index: Any) -> str:
         event = self.event("results", "click", 5)
@@ -82,7 +82,7 @@ class Page:
     def take(self, run: str, index: Any) -> str:
         """A result becomes an input."""
         event = self.event("results", "click", 3)
-        return self.send(event, [VISITOR, False, None], do="input", run=run, index=index)
+        return self.send(event, [False, VISITOR, None], do="input", run=run, index=index)
 
 
 @pytest.fixture(scope="module")
@@ -204,7 +204,7 @@ def test_what_a_pictures_metadata_says_is_text(tmp_path: Path) -> None:
     found = read(picture)
     assert found is not None
     assert found.prompt == HOSTILE
-    drawn = render.strip([picture], [InputPreview(metadata=found)], [False], each=False)
+    drawn = render_strip([picture], [InputPreview(metadata=found)], [False], each=False)
     assert "<img src=x" not in drawn
     assert "<script>" not in drawn
     assert "&lt;script&gt;" in drawn

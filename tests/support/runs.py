@@ -19,7 +19,7 @@ LONG_ENOUGH = (1.0, 1.0)
 
 async def until(runner: Runner, run: Run, step: str) -> Run:
     """The run once it is in the step."""
-    async with aclosing(runner.watch(run.id)) as runs:
+    async with aclosing(runner.runs.watch(run.id)) as runs:
         async for now in runs:
             if now.step == step:
                 return now

@@ -101,7 +101,7 @@ class EditApi:
             details.
         """
         run = await self._begin(images, prompt, sync_mode, base64_output, request)
-        async with aclosing(self._runner.watch(run.id)) as runs:
+        async with aclosing(self._runner.runs.watch(run.id)) as runs:
             async for run in runs:
                 if not run.is_finished:
                     yield run_event(run, self._runner.median_duration)

@@ -73,7 +73,7 @@ class Downloads:
         offer = self._offers.get(request.path_params["token"])
         if offer is None or offer.ends_at < time.monotonic():
             return PlainTextResponse(labels.LINK_ENDED, 404)
-        found = [await self._runner.get(run_id, offer.visitor) for run_id in offer.run_ids]
+        found = [await self._runner.runs.get(run_id, offer.visitor) for run_id in offer.run_ids]
         name = quote(request.path_params["name"])
         return StreamingResponse(
             offer.make([run for run in found if run]),

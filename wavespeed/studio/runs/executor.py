@@ -33,12 +33,12 @@ from wavespeed.studio.decoding.decoder import in_thread
 from wavespeed.studio.decoding.upload_memory import UploadMemory
 from wavespeed.studio.logs import RUN
 
-from .board import Board
 from .errors import InvalidOutput, StoreWriteFailed
 from .files import RunFiles, sha256
 from .inputs import Inputs
 from .metadata import read
 from .recovery import matching_predictions, search_window
+from .repository import RunRepository
 from .run import (
     AwaitingSlot,
     Failed,
@@ -76,8 +76,8 @@ class Limits:
 class RunExecutor:
     """Lives the runs; whose they are and when they begin is the runner's business."""
 
-    def __init__(self, board: Board, store: Store, folder: Path, limits: Limits) -> None:
-        self._board = board
+    def __init__(self, runs: RunRepository, store: Store, folder: Path, limits: Limits) -> None:
+        self._runs = runs
         self._store = store
         self.files = RunFiles(folder)
         self.inputs = Inputs(folder, store, limits.visitor_bytes, limits.disk_bytes)
@@ -149,7 +149,7 @@ class RunExecutor:
     async def _save_later(self, run_id: str) -> None:
         while True:
             await asyncio.sleep(SAVE_RETRY_DELAY)
-            run = self._board.get(run_id)
+            run = self._runs.latest(run_id)
             with suppress(StoreError):
                 if run is not None:
                     await asyncio.to_thread(self._store.save, run)
@@ -305,10 +305,10 @@ class RunExecutor:
 
     def _publish(self, run: Run) -> None:
         log.info("run %s %.2f s: %s, %s", run.id, run.elapsed, run.state, run.step)
-        self._board.publish(run)
+        self._runs.publish(run)
 
     def _with_elapsed(self, run: Run) -> Run:
-        return self._board.get(run.id) or run
+        return self._runs.latest(run.id) or run
 
 
 def age_of(run: Run) -> float:

@@ -14,10 +14,9 @@ from pathlib import Path
 from wavespeed import MODEL, PRICE_USD, AsyncClient, Edit, Prediction, WaveSpeedError
 from wavespeed.studio.decoding.decoder import in_thread
 
-from .board import Board
 from .errors import ApiKeyRequired, Interrupted
 from .executor import Limits, RunExecutor, age_of, is_awaiting_answer, is_under_way
-from .records import Records
+from .repository import RunRepository
 from .run import VISITORS, Failed, OutcomeUnknown, Recovered, Run, Stopped
 from .store import Store, StoreError
 
@@ -54,20 +53,13 @@ class Runner:
         self._store = store
         self._service = service
         self._model = model
-        self._board = Board()
+        self.runs = RunRepository(store)
         limits = limits or Limits()
         self.parallel = limits.parallel
-        self._driver = RunExecutor(self._board, store, folder, limits)
-        self._inputs = self._driver.inputs
+        self._executor = RunExecutor(self.runs, store, folder, limits)
+        self._inputs = self._executor.inputs
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._presses: dict[tuple[str, str], None] = {}  # Oldest first.
-        self.watch, self.watch_group = self._board.watch, self._board.watch_group
-        records = Records(self._board, store)
-        self.get, self.group, self.history = records.get, records.group, records.history
-        self.of_prediction, self.spent_today = records.by_prediction, records.spent_today
-        self.of_press, self.current = records.by_press, records.current
-        self.session, self.of_session = records.session_totals, records.session_runs
-        self.is_flagged = store.is_flagged
 
     # --- For the page -----------------------------------------------------------------------
 
@@ -132,11 +124,11 @@ class Runner:
     async def fetch(self, task: Prediction, visitor: str, client: AsyncClient | None = None) -> Run:
         """A run of a task that was made elsewhere, or the visitor's own that made it; costs
         nothing."""
-        own = await self.of_prediction(task.id, visitor)  # Of two presses one fetches.
+        own = await self.runs.by_prediction(task.id, visitor)  # Of two presses one fetches.
         if own is not None:
             if own.state != "done":
                 await self.recheck(own.id, visitor, client)
-            return self._board.get(own.id) or own
+            return self.runs.latest(own.id) or own
         run = self._new(visitor, None, client)
         run = run.apply(
             Recovered(0.0, replace(task, status="processing"))
@@ -146,7 +138,7 @@ class Runner:
 
     async def wait_until_finished(self, run_id: str) -> Run:
         """The run once it is over."""
-        async with aclosing(self.watch(run_id)) as runs:
+        async with aclosing(self.runs.watch(run_id)) as runs:
             async for run in runs:
                 if run.is_finished:
                     return run
@@ -159,16 +151,16 @@ class Runner:
         The client yields before it sends and we answer on the same loop, so between the look and
         the cancellation no request can leave.
         """
-        run, task = self._board.get(run_id), self._tasks.get(run_id)
+        run, task = self.runs.latest(run_id), self._tasks.get(run_id)
         if run is None or task is None or run.in_flight or run.is_finished:
             return run
         task.cancel()
         await asyncio.wait([task])
-        run = self._board.get(run.id) or run
+        run = self.runs.latest(run.id) or run
         with suppress(WaveSpeedError):  # What is no picture, or has no room, is not kept.
             run = await in_thread(self._inputs.copy_inputs, run)
         stopped = run.apply(Stopped(age_of(run)))
-        await self._driver.save_and_publish(stopped)
+        await self._executor.save_and_publish(stopped)
         return stopped
 
     async def recheck(self, run_id: str, visitor: str, client: AsyncClient | None = None) -> bool:
@@ -176,8 +168,10 @@ class Runner:
 
         False where there is nothing to ask for.
         """
-        run = await self.get(run_id, visitor)
-        run = run and (self._board.get(run_id) or run)  # As in `resume`: of two presses one begins.
+        run = await self.runs.get(run_id, visitor)
+        run = run and (
+            self.runs.latest(run_id) or run
+        )  # As in `resume`: of two presses one begins.
         if run is None or not run.is_finished or not (run.prediction or run.state == "unknown"):
             return False
         if (run.uses_visitor_key and client is None) or run.payer not in (VISITORS, self._service):
@@ -196,9 +190,9 @@ class Runner:
     ) -> None:
         """Goes on with a run that was stopped before anything was sent, under the key it had: the
         visitor's own has to be there again."""
-        run = await self.get(run_id, visitor)
+        run = await self.runs.get(run_id, visitor)
         # Nothing is awaited between this look and the start: two presses make one edit.
-        run = run and (self._board.get(run_id) or run)
+        run = run and (self.runs.latest(run_id) or run)
         if run is None or run.state != "stopped" or run.edit is None or run_id in self._tasks:
             return
         own = client if run.uses_visitor_key else self._client
@@ -214,7 +208,7 @@ class Runner:
         assert run.edit is not None
         if any(
             other.position == run.position and other.attempt > run.attempt
-            for other in self._board.group(run.group_id)
+            for other in self.runs.attempts(run.group_id)
         ):
             return
         again = replace(
@@ -231,11 +225,11 @@ class Runner:
     async def delete(self, run_id: str, visitor: str) -> list[Path]:
         """Deletes a visitor's run that is over, its pictures and results, from this machine, but
         no picture that another run uses. Returns the files that are gone."""
-        run = await self.get(run_id, visitor)
+        run = await self.runs.get(run_id, visitor)
         if run is None or not run.is_finished:
             return []
         files = await asyncio.to_thread(self._inputs.delete, run)
-        self._board.remove(run_id)
+        self.runs.remove(run_id)
         return files
 
     async def purge_expired(self, keep_days: float | None) -> None:
@@ -252,14 +246,14 @@ class Runner:
     @property
     def median_duration(self) -> float | None:
         """What an edit usually takes here, in seconds; see `Store.usual`."""
-        return self._driver.median_duration
+        return self._executor.median_duration
 
     # --- For main ---------------------------------------------------------------------------
 
     async def resume_unfinished(self) -> None:
         """Goes on with everything that an earlier process left unfinished."""
-        await self._driver.learn_median()
-        await asyncio.to_thread(self._driver.files.remove_partial_files)
+        await self._executor.learn_median()
+        await asyncio.to_thread(self._executor.files.remove_partial_files)
         await asyncio.to_thread(self._inputs.remove_orphans)
         unfinished = await asyncio.to_thread(self._store.unfinished)
         last_activity: dict[str, datetime] = {}  # The last sign of life of each group.
@@ -287,14 +281,14 @@ class Runner:
             if error is None:
                 self._spawn(run, self._client)
                 continue
-            self._board.publish(run)
+            self.runs.publish(run)
             error.spent = run.spent
             ends = Failed if unsent else OutcomeUnknown  # Unsent: there is nothing to look for.
-            await self._driver.finish(run, ends(age_of(run), error))
+            await self._executor.finish(run, ends(age_of(run), error))
 
     async def _wait_for_answer(self, run_id: str) -> None:
         """Waits until the run's submission has an answer."""
-        async with aclosing(self.watch(run_id)) as runs:
+        async with aclosing(self.runs.watch(run_id)) as runs:
             async for run in runs:
                 if not is_awaiting_answer(run):
                     return
@@ -312,7 +306,7 @@ class Runner:
         lost = [
             run_id
             for run_id in self._tasks
-            if (run := self._board.get(run_id)) and is_awaiting_answer(run)
+            if (run := self.runs.latest(run_id)) and is_awaiting_answer(run)
         ]
         answers = [asyncio.create_task(self._wait_for_answer(run_id)) for run_id in lost]
         late = (await asyncio.wait(answers, timeout=SHUTDOWN_TIMEOUT))[1] if answers else set()
@@ -326,8 +320,8 @@ class Runner:
     # --- A run's own task -------------------------------------------------------------------
 
     def _spawn(self, run: Run, client: AsyncClient) -> None:
-        self._board.publish(run)
-        task = asyncio.create_task(self._driver.run(run, client), name=f"run {run.id}")
+        self.runs.publish(run)
+        task = asyncio.create_task(self._executor.run(run, client), name=f"run {run.id}")
         self._tasks[run.id] = task
 
         def over(ended: asyncio.Task[None]) -> None:

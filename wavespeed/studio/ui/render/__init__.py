@@ -1,0 +1,1 @@
+"""The page's own markup, a file for each template: values in, HTML out."""
