@@ -53,7 +53,7 @@ from wavespeed.sandbox import Sandbox
 from wavespeed.studio.runs.run import Failed, Run
 from wavespeed.studio.runs.runner import Runner
 from wavespeed.studio.runs.store import Store
-from wavespeed.studio.text import errors, labels
+from wavespeed.studio.text import errors, formatting
 
 pytestmark = pytest.mark.anyio
 
@@ -243,7 +243,7 @@ def test_a_bare_flag_counts_for_all_and_one_that_can_not_be_read_covers(
     outputs = Prediction.from_json(with_data(has_nsfw_contents=flags)).outputs
     assert [output.nsfw for output in outputs] == expected
     assert {output.nsfw_unclear for output in outputs} == {unclear}
-    assert labels.flag(True, unclear=True) == "Flag not readable"
+    assert formatting.flag(True, unclear=True) == "Flag not readable"
 
 
 def test_without_the_field_nothing_was_checked() -> None:

@@ -20,7 +20,7 @@ from wavespeed import Edit
 from wavespeed.studio.export.archive import archive
 from wavespeed.studio.runs.batch import latest_attempts, progress
 from wavespeed.studio.runs.run import OutputFile, Run, State
-from wavespeed.studio.text import labels
+from wavespeed.studio.text import status
 
 
 @pytest.fixture
@@ -246,7 +246,7 @@ def test_files_of_one_name_are_told_apart_by_their_place(tmp_path: Path) -> None
 def test_the_time_left_comes_from_what_edits_took(
     runs: list[Run], usual: float | None, parallel: int, said: str
 ) -> None:
-    assert said in labels.of_batch(progress(runs, usual, parallel))
+    assert said in status.batch_status(progress(runs, usual, parallel))
 
 
 def test_an_edit_tried_again_stands_in_the_place_of_the_failed_one() -> None:

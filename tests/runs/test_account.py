@@ -26,7 +26,7 @@ from wavespeed.studio.runs.account import Account
 from wavespeed.studio.runs.errors import ApiKeyRequired
 from wavespeed.studio.runs.run import Run
 from wavespeed.studio.sessions import is_owner, visitor_id
-from wavespeed.studio.text import errors, labels
+from wavespeed.studio.text import errors, formatting
 
 pytestmark = pytest.mark.anyio
 
@@ -164,7 +164,7 @@ def test_the_owner_is_who_sits_at_the_machine(
     [(0.02, "$0.02"), (0.2, "$0.20"), (0.018, "$0.018"), (0, "$0.00"), (1250.5, "$1,250.50")],
 )
 def test_money_has_as_many_decimals_as_say_something(usd: float, text: str) -> None:
-    assert labels.dollars(usd) == text
+    assert formatting.dollars(usd) == text
 
 
 def test_a_page_that_does_not_know_its_visitor_yet_has_one_all_the_same() -> None:

@@ -19,7 +19,7 @@ from wavespeed.studio.runs.repository import RunRepository
 from wavespeed.studio.runs.run import Run
 from wavespeed.studio.runs.runner import Runner
 from wavespeed.studio.runs.store import Store
-from wavespeed.studio.text import labels
+from wavespeed.studio.text import status
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("quick_looks")]
 
@@ -56,7 +56,7 @@ async def test_as_many_variants_at_once_as_the_account_allows(
                 if not run.is_finished and not run.awaiting_slot and run.elapsed > 0
             ]
             most = max(most, len(going))
-            seen.add(labels.status_of_many(group))
+            seen.add(status.group_status(group))
     assert most == 2
     assert "2 running, 2 waiting." in seen
     assert "4 done." in seen

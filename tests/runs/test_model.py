@@ -47,7 +47,7 @@ from wavespeed.studio.runs.run import (
 from wavespeed.studio.runs.runner import Runner
 from wavespeed.studio.runs.store import UNKNOWN_COST, Store
 from wavespeed.studio.settings import Settings, SettingsError, from_environment
-from wavespeed.studio.text import errors, labels
+from wavespeed.studio.text import errors, formatting, labels, status
 from wavespeed.studio.ui.render.snippets import request_snippets
 
 pytestmark = pytest.mark.anyio
@@ -422,13 +422,13 @@ async def test_without_a_budget_it_is_sent_and_the_unknown_price_is_told_as_such
     assert run.state == "done"
     assert run.cost_usd is None
     assert output_details(run)["cost_usd"] is None
-    assert labels.spent([run]) == "What was spent is not known here."
-    assert labels.again(None) == "Again (price not known)"
+    assert status.spent_note([run]) == "What was spent is not known here."
+    assert labels.resend_label(None) == "Again (price not known)"
     # It counts as an edit all the same, and no sum shows it.
     assert second.error is not None
     assert second.error.code == "limit_exceeded"
     assert store.session_totals(ME, datetime.now(UTC)) == (1, UNKNOWN_COST)
-    assert labels.dollars(store.spent_usd(datetime.now(UTC))) == "$0.00"
+    assert formatting.dollars(store.spent_usd(datetime.now(UTC))) == "$0.00"
 
 
 def test_a_submission_of_unknown_price_that_was_lost_is_a_rival_of_others(

@@ -49,7 +49,7 @@ from wavespeed.studio.runs.run import (
     Stopped,
     output_details,
 )
-from wavespeed.studio.text import errors, labels
+from wavespeed.studio.text import errors, formatting, labels, status
 
 EDIT = Edit("make it black and white", (Path("cup.jpg").absolute(),))
 NEW = Run(id="r1", visitor_id="v1", edit=EDIT, started_at=datetime(2026, 1, 1, tzinfo=UTC))
@@ -162,7 +162,7 @@ def test_a_submission_tried_again_does_not_begin_the_queue_again() -> None:
 def test_a_stopped_run_is_over() -> None:
     run = after([*TO_THE_SERVICE[:2], Stopped(0.5)])
     assert (run.state, run.is_finished) == ("stopped", True)
-    assert "Nothing was spent" in labels.status(run)
+    assert "Nothing was spent" in status.run_status(run)
 
 
 def test_the_details_of_a_finished_run_are_json() -> None:
@@ -233,12 +233,12 @@ def test_every_error_says_what_happened_the_money_and_what_to_do(
 
 @pytest.mark.parametrize("count", range(len(WHOLE) + 1))
 def test_at_every_moment_one_sentence_says_what_goes_on(count: int) -> None:
-    assert labels.status(after(WHOLE[:count])).endswith(".")
-    assert labels.status(None)
+    assert status.run_status(after(WHOLE[:count])).endswith(".")
+    assert status.run_status(None)
 
 
 def test_a_wait_says_why_and_what_it_costs() -> None:
-    said = labels.status(after([*TO_THE_SERVICE[:4], LIMITED]))
+    said = status.run_status(after([*TO_THE_SERVICE[:4], LIMITED]))
     assert "pictures a minute" in said
     assert "Nothing was spent" in said
 
@@ -254,11 +254,11 @@ def test_a_wait_says_why_and_what_it_costs() -> None:
     ],
 )
 def test_seconds_are_read_as_a_person_would_say_them(value: float, text: str) -> None:
-    assert labels.seconds(value) == text
+    assert formatting.seconds(value) == text
 
 
 @pytest.mark.parametrize(
     ("nsfw", "text"), [(True, "Flagged"), (False, "Not flagged"), (None, "Not checked")]
 )
 def test_a_flag_is_three_words_and_silence_is_not_safety(nsfw: bool | None, text: str) -> None:
-    assert labels.flag(nsfw) == text
+    assert formatting.flag(nsfw) == text

@@ -19,7 +19,7 @@ from wavespeed.studio.logs import Redact
 from wavespeed.studio.runs.executor import Limits
 from wavespeed.studio.runs.runner import Runner
 from wavespeed.studio.runs.store import Store
-from wavespeed.studio.text import errors, labels
+from wavespeed.studio.text import errors, status
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("quick_looks")]
 
@@ -153,7 +153,7 @@ async def test_ones_own_result_is_fetched_as_the_run_that_made_it(
 
     assert others.id != run.id
     assert others.state == "done"
-    assert labels.spent([others]) == "That cost nothing."
+    assert status.spent_note([others]) == "That cost nothing."
     assert len(sandbox.calls("submit")) == 1
 
 

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import jinja2
 
-from wavespeed.studio.text import errors, images, labels
+from wavespeed.studio.text import errors, formatting, images, labels, status
 
 HERE = Path(__file__).parent
 TEMPLATES = (HERE / "ui" / "templates", HERE / "export")
@@ -35,6 +35,8 @@ _templates = jinja2.Environment(
 )
 _templates.globals |= {
     "labels": labels,
+    "status": status,
+    "formatting": formatting,
     "images": images,
     "errors": errors,
     "file_url": file_url,

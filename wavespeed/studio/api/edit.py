@@ -24,7 +24,7 @@ from wavespeed.studio.runs.runner import Runner
 from wavespeed.studio.runs.store import StoreError
 from wavespeed.studio.security.uploads import Uploads
 from wavespeed.studio.sessions import ClientFactory
-from wavespeed.studio.text import errors, labels
+from wavespeed.studio.text import errors, labels, status
 
 KEY_HEADER = "x-wavespeed-key"
 FILE_ROUTE = "/gradio_api/file="
@@ -238,7 +238,7 @@ def run_event(run: Run, usual: float | None = None) -> dict[str, Any]:
         "state": run.state,
         "step": run.step,
         "seconds": round(run.elapsed, 3),
-        "message": labels.status(run, usual).removesuffix(labels.MAY_CLOSE).strip(),
+        "message": status.run_status(run, usual).removesuffix(labels.MAY_CLOSE).strip(),
         "prediction_id": run.prediction.id if run.prediction else None,
     }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -256,35 +256,41 @@ class Runner:
         await asyncio.to_thread(self._executor.files.remove_partial_files)
         await asyncio.to_thread(self._inputs.remove_orphans)
         unfinished = await asyncio.to_thread(self._store.unfinished)
-        last_activity: dict[str, datetime] = {}  # The last sign of life of each group.
-        for run in unfinished:
-            last = run.started_at + timedelta(seconds=run.elapsed)
-            last_activity[run.group_id] = max(last, last_activity.get(run.group_id, last))
+        last_activity = _last_activity(unfinished)
         # What is under way there first: it has its place, and the rest of its group waits for one.
         for run in sorted(unfinished, key=lambda run: not is_under_way(run)):
             log.info("run %s: taken up in step %s", run.id, run.step)
-            unsent = not is_under_way(run)
-            error: WaveSpeedError | None = None
-            if run.uses_visitor_key:
-                error = ApiKeyRequired("The server was restarted, and forgot your key.")
-            elif run.payer != self._service:
+            if is_under_way(run) and not run.uses_visitor_key and run.payer != self._service:
                 # Money of another account: it waits until the server is started with that again.
                 log.warning("run %s: belongs to %s", run.id, run.payer)
-                if not unsent:
-                    continue
-                error = Interrupted("The server was restarted with another service.")
-            elif unsent and run.model != self._model:
-                # Neither to the model that the owner has left, nor to one at another price.
-                error = Interrupted("The server was restarted with another model.")
-            elif unsent and datetime.now(UTC) - last_activity[run.group_id] > MAX_RESUME_AGE:
-                error = Interrupted("The server was restarted before this was sent.")
+                continue
+            error = self._restart_error(run, last_activity[run.group_id])
             if error is None:
                 self._spawn(run, self._client)
-                continue
-            self.runs.publish(run)
-            error.spent = run.spent
-            ends = Failed if unsent else OutcomeUnknown  # Unsent: there is nothing to look for.
-            await self._executor.finish(run, ends(age_of(run), error))
+            else:
+                await self._end_at_restart(run, error)
+
+    def _restart_error(self, run: Run, last_activity: datetime) -> WaveSpeedError | None:
+        """Why a run does not go on after a restart; None where it does."""
+        if run.uses_visitor_key:
+            return ApiKeyRequired("The server was restarted, and forgot your key.")
+        if is_under_way(run):
+            return None
+        if run.payer != self._service:
+            return Interrupted("The server was restarted with another service.")
+        if run.model != self._model:
+            # Neither to the model that the owner has left, nor to one at another price.
+            return Interrupted("The server was restarted with another model.")
+        if datetime.now(UTC) - last_activity > MAX_RESUME_AGE:
+            return Interrupted("The server was restarted before this was sent.")
+        return None
+
+    async def _end_at_restart(self, run: Run, error: WaveSpeedError) -> None:
+        self.runs.publish(run)
+        error.spent = run.spent
+        # Of what was not sent there is nothing to look for.
+        end = OutcomeUnknown if is_under_way(run) else Failed
+        await self._executor.finish(run, end(age_of(run), error))
 
     async def _wait_for_answer(self, run_id: str) -> None:
         """Waits until the run's submission has an answer."""
@@ -341,3 +347,12 @@ class Runner:
             uses_visitor_key=own is not None,
             payer=VISITORS if own else self._service,
         )
+
+
+def _last_activity(runs: Iterable[Run]) -> dict[str, datetime]:
+    """The last sign of life of each group."""
+    found: dict[str, datetime] = {}
+    for run in runs:
+        last = run.started_at + timedelta(seconds=run.elapsed)
+        found[run.group_id] = max(last, found.get(run.group_id, last))
+    return found

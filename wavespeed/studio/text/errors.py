@@ -40,6 +40,7 @@ from wavespeed.studio.runs.errors import (
 )
 from wavespeed.studio.runs.run import Run, RunError
 
+from .formatting import dollars, priced
 from .labels import (
     CHANGE_IT,
     CHECK_AGAIN,
@@ -50,8 +51,6 @@ from .labels import (
     NOTHING_SPENT,
     REFUND,
     UNKNOWN_SPENT,
-    dollars,
-    priced,
 )
 
 

@@ -1,28 +1,15 @@
-"""What the page says: labels, hints, the status. What is said of errors is in `problems`, of
-pictures in `captions`. One voice: what happened, whether it cost money, what to do. No codes, no
-"please", no exclamation marks.
+"""What buttons, fields and hints say. One voice for all that a person reads: what happened, whether
+it cost money, what to do. No codes, no "please", no exclamation marks.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
-from datetime import UTC, datetime
-from typing import assert_never
-
 from wavespeed import (
     MAX_IMAGES,
-    AmbiguousSubmit,
-    FileUnavailable,
-    InvalidResponse,
-    MissingOutputs,
-    PredictionNotFound,
-    RateLimited,
-    ServerError,
-    byte_count,
 )
-from wavespeed.studio.runs.batch import BatchProgress
-from wavespeed.studio.runs.run import OutputFile, Run, RunError, Step, Timings, total_usd
+from wavespeed.studio.runs.run import Step
+
+from .formatting import dollars, priced
 
 TITLE = "Image edit"
 SANDBOX = "Sandbox: simple filters, not the model"
@@ -84,7 +71,6 @@ FETCH, FETCH_ID, FETCH_BUTTON = "Fetch a result by its id", "Prediction id", "Fe
 FETCH_INFO = "Any result of this account, also one made elsewhere; WaveSpeed keeps them for 7 days."
 RESTORE = "Use its prompt and pictures"
 CHANGE_IT = "Change it, then send it again."
-PRICE_UNKNOWN = "price not known"
 UNKNOWN_SPENT = "It is not known whether this was billed."
 REFUND = "WaveSpeed refunds failed runs within 3 hours."
 FOREIGN_ORIGIN = "This page is not used from other sites. Nothing was done."
@@ -112,20 +98,6 @@ STEP_NAMES: dict[Step, str] = {
 }
 
 
-def dollars(usd: float | None) -> str:
-    """ "$0.02", "$1,250.00", "$0.018": more than two decimals only where they say something; and
-    None is a price that nobody knows."""
-    if usd is None:
-        return PRICE_UNKNOWN
-    text = f"{usd:,.4f}".rstrip("0")
-    return f"${text}{'0' * max(0, 2 - len(text.partition('.')[2]))}"
-
-
-def priced(label: str, usd: float | None, space: str = " ") -> str:
-    """A button and what it costs: "Again $0.02"."""
-    return f"{label} ({PRICE_UNKNOWN})" if usd is None else f"{label}{space}{dollars(usd)}"
-
-
 def body_too_large(most: str) -> str:
     """Said of a request that brings more than it may."""
     return f"This request is too large: it may hold {most}. Nothing was done, and nothing spent."
@@ -141,53 +113,7 @@ def budget(usd: float) -> str:
     return f"All visitors together can spend {dollars(usd)} a day here."
 
 
-def seconds(value: float) -> str:
-    """ "0.4 s", "12.0 s", "3 min 05 s"."""
-    if value < 99.95:
-        return f"{value:.1f} s"
-    minutes, rest = divmod(round(value), 60)
-    return f"{minutes} min {rest:02d} s"
-
-
-def flag(nsfw: bool | None, *, unclear: bool = False) -> str:
-    """What the service said of a picture; saying nothing is not the same as safe."""
-    if unclear:
-        return "Flag not readable"
-    if nsfw is None:
-        return "Not checked"
-    return "Flagged" if nsfw else "Not flagged"
-
-
-def facts(result: OutputFile) -> str:
-    """ "Saved, 1536×1024 PNG, 1.9 MB, checked"."""
-    size = f"{result.width}×{result.height}"
-    return f"Saved, {size} {result.format}, {byte_count(result.size_bytes)}, checked"
-
-
-def alt(run: Run) -> str:
-    """What a screen reader says of a result."""
-    return f"Result: {title(run)[:200]}"
-
-
-def title(run: Run) -> str:
-    """A run in a line: its prompt, or that nobody knows it."""
-    known = run.prediction.id if run.prediction else ""
-    return " ".join(run.prompt.split()) or f"Fetched: {known}"
-
-
-def times(timings: Timings) -> list[tuple[str, str, float]]:
-    """The parts of a finished edit's time as (kind, name, seconds); unknown ones are left out."""
-    names = (
-        ("prepare", "Prepare", timings.prepare),
-        ("upload", "Upload", timings.upload),
-        ("queue", "Queue", timings.queue),
-        ("inference", "Inference", timings.inference),
-        ("download", "Download", timings.download),
-    )
-    return [(kind, name, value) for kind, name, value in names if value is not None]
-
-
-def again(price_usd: float | None) -> str:
+def resend_label(price_usd: float | None) -> str:
     """The button that sends the same edit once more."""
     return priced("Again", price_usd)
 
@@ -201,118 +127,20 @@ def version(number: int) -> str:
     return f"Version {number}" if number else "Original"
 
 
-def tab_title(state: str) -> str:
-    """The tab tells how it is going while one looks elsewhere."""
-    told = {"running": "Editing…", "done": "Done", "failed": "Failed", "unknown": "Not known"}
-    return f"{told[state]} · {TITLE}" if state in told else TITLE
-
-
-def tile(run: Run) -> str:
-    """In the place of a picture that is not there yet, or will not be."""
-    if run.state == "stopped":
-        return f"Stopped. {NOTHING_SPENT}"
-    return "Waiting for its turn" if run.awaiting_slot else STEP_NAMES[run.step]
-
-
-def tile_of_batch(run: Run) -> str:
-    """The same in few words, over a small picture."""
-    told: dict[str, str] = {"stopped": "Paused", "failed": "Failed", "unknown": "Not known"}
-    return told.get(run.state) or ("Waiting" if run.awaiting_slot else STEP_NAMES[run.step])
-
-
-def status_of_many(runs: Sequence[Run]) -> str:
-    """ "2 running, 1 waiting, 1 done."."""
-    kinds = Counter("waiting" if run.awaiting_slot else run.state for run in runs)
-    order = ("running", "waiting", "done", "failed", "stopped", "unknown")
-    return ", ".join(f"{kinds[kind]} {kind}" for kind in order if kinds[kind]) + "."
-
-
-def while_they_run(usual: float | None, *, watching: bool) -> str:
-    """Goes on from there as long as not all are over."""
-    if not watching:
-        return STOPPED_WATCHING
-    return f"Each{_usually(usual).replace(',', '', 1)}. {MAY_CLOSE}" if usual else MAY_CLOSE
-
-
-def of_batch(how: BatchProgress) -> str:
-    """ "12 of 50 done, 2 running, 35 waiting, 1 failed. About 3 min left."."""
-    kinds = ("running", "waiting", "failed", "stopped")
-    counts = [f"{count} {kind}" for kind in kinds if (count := getattr(how, kind))]
-    told = ", ".join([f"{how.done} of {how.total} done", *counts]).replace("stopped", "paused")
-    if how.left is None:
-        return f"{told}." + (f" {NOTHING_SPENT}" if how.stopped == how.total else "")
-    about = f"{round(how.left / 60)} min" if how.left >= 90 else f"{max(1, round(how.left))} s"
-    return f"{told}. About {about} left. You may close this page; they go on."
-
-
-def go_on(count: int, usd: float | None) -> str:
+def resume_label(count: int, usd: float | None) -> str:
     """The button that resumes a batch."""
     return priced(f"Go on with the other {count}", usd, "  ")
 
 
-def once_more(count: int, usd: float | None) -> str:
+def retry_label(count: int, usd: float | None) -> str:
     """The button that tries failed edits of a batch again."""
     what = "the one that failed" if count == 1 else f"the {count} that failed"
     return f"Try {what} again  for nothing" if usd == 0 else priced(f"Try {what} again", usd, "  ")
 
 
-def all_of_it(count: int) -> str:
+def all_of_group(count: int) -> str:
     """From one picture of a batch or of variants back to all of them."""
     return f"All {count} of these"
-
-
-def picture(run: Run) -> str:
-    """The name of the picture that is edited, as it was dropped."""
-    return run.pictures[0].name if run.pictures else title(run)
-
-
-def asked(run: Run) -> str:
-    """What was sent."""
-    return "; ".join(str(change) for change in run.preprocessing if change) or "pictures by address"
-
-
-def got(run: Run) -> str:
-    """What came back."""
-    return "; ".join(facts(result) for result in run.results)
-
-
-def status(run: Run | None, usual: float | None = None, *, watching: bool = True) -> str:
-    """The one sentence under the steps; `median_duration` is what an edit takes here, in
-    seconds."""
-    if run is None:
-        return "Ready."
-    if not watching and not run.is_finished:
-        return STOPPED_WATCHING
-    match run.state:
-        case "running":
-            return _running(run, usual)
-        case "done":
-            return f"{'Done' if run.edit else 'Fetched'} in {seconds(run.elapsed)}."
-        case "stopped":
-            return f"Stopped before anything was sent. {NOTHING_SPENT}"
-        case "failed":  # The problem itself says how it came.
-            return f"Failed after {seconds(run.elapsed)}."
-        case "unknown":
-            return "What became of it is not known."
-        case _:
-            assert_never(run.state)
-
-
-def spent(runs: Sequence[Run]) -> str:
-    """What finished edits have cost, for the end of that sentence."""
-    done = [run for run in runs if run.state == "done"]
-    if not done or not all(run.is_finished for run in runs):
-        return ""
-    usd = total_usd(run.cost_usd for run in done)
-    if usd is None:
-        return "What was spent is not known here."
-    return f"{dollars(usd)} was spent." if usd else "That cost nothing."
-
-
-def picked_up(run: Run) -> str:
-    """Said to who comes back while an edit is under way."""
-    age = (datetime.now(UTC) - run.started_at).total_seconds()
-    return f"Picked up your edit where it was, {age:.0f} s in."
 
 
 def today(spent: float) -> str:
@@ -330,67 +158,7 @@ def balance(usd: float) -> str:
     return f"Balance {dollars(usd)}"
 
 
-def card(run: Run) -> str:
-    """A run of the history in a few words: how it went, or how long it took."""
-    match run.state:
-        case "running":
-            return "Under way"
-        case "done":
-            return seconds(run.elapsed)
-        case "stopped":
-            return "Stopped"
-        case "failed":
-            return "Failed"
-        case "unknown":
-            return "Outcome unknown"
-        case _:
-            assert_never(run.state)
-
-
-def _running(run: Run, usual: float | None) -> str:
-    if run.awaiting_slot:
-        return f"Waiting for its turn. {NOTHING_SPENT}"
-    if run.waiting is not None:
-        return _waiting(run.waiting.error, spent=run.in_flight)
-    match run.step:
-        case "prepare":
-            return "Reading the picture." if len(run.pictures) == 1 else "Reading the pictures."
-        case "upload":
-            return "Uploading."
-        case "queue":
-            if run.prediction is None:
-                return "Handing the edit over."
-            return f"Accepted{_usually(usual)}. {MAY_CLOSE}"
-        case "process":
-            return f"Working{_usually(usual)}. {MAY_CLOSE}"
-        case "save":
-            return "Fetching the result."
-        case _:
-            assert_never(run.step)
-
-
 MAY_CLOSE = "You may close this page; the edit goes on."
-
-
-def _usually(seconds_: float | None) -> str:
-    return f", usually about {max(1, round(seconds_))} s" if seconds_ else ""
-
-
-def _waiting(trouble: RunError, *, spent: bool) -> str:
-    if trouble.code == AmbiguousSubmit.code:
-        return "The answer to the submission was lost. Nothing is sent again; looking for it."
-    what = _WAITS_FOR.get(trouble.code, "WaveSpeed can't be reached.")
-    return f"{what} {'The edit goes on there.' if spent else 'Nothing was spent so far.'}"
-
-
-_WAITS_FOR = {
-    RateLimited.code: "The account takes only so many pictures a minute, a new one 2.",
-    ServerError.code: "WaveSpeed has trouble at the moment.",
-    InvalidResponse.code: "WaveSpeed's answer made no sense.",
-    MissingOutputs.code: "WaveSpeed says it is done, but names no picture yet.",
-    PredictionNotFound.code: "WaveSpeed does not know the new edit everywhere yet.",
-    FileUnavailable.code: "The picture is not at its address yet.",
-}
 
 
 LOOK_AGAIN = "Look again"

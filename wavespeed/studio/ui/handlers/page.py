@@ -6,7 +6,7 @@ import gradio as gr
 
 from wavespeed.studio.runs.run import Run
 from wavespeed.studio.sessions import new_visitor_id
-from wavespeed.studio.text import labels
+from wavespeed.studio.text import labels, status
 from wavespeed.studio.ui.actions import Action
 from wavespeed.studio.ui.form import form_of_run, parse_draft, parse_query
 from wavespeed.studio.ui.page_event import PageEvent
@@ -79,7 +79,7 @@ class PageHandlers:
             runs = await self._runner.runs.current(group_id, event.visitor_id)
         if not runs:
             return PageUpdate()  # Else a quick visitor's first note would be wiped away.
-        note = next((labels.picked_up(run) for run in runs if not run.is_finished), "")
+        note = next((status.resumed_note(run) for run in runs if not run.is_finished), "")
         return self._stream.stream(View(runs=runs, revealed=event.revealed, note=note), event.page)
 
     async def show_run(self, event: PageEvent) -> Streamed:

@@ -64,10 +64,10 @@ def _offers(runs: Sequence[Run], prices: Mapping[str, float | None]) -> list[tup
     offers = []
     if stopped:
         usd = total_usd(prices.get(run.id) for run in stopped)
-        offers.append((Action.RESUME, labels.go_on(len(stopped), usd)))
+        offers.append((Action.RESUME, labels.resume_label(len(stopped), usd)))
     if free or sent:
         usd = total_usd(prices.get(run.id) for run in sent)
-        offers.append((Action.REPEAT, labels.once_more(len(free) + len(sent), usd)))
+        offers.append((Action.REPEAT, labels.retry_label(len(free) + len(sent), usd)))
     if any(run.results for run in runs) and all(run.is_finished for run in runs):
         offers.append((Action.PACK, labels.ALL_FILES))
     return offers

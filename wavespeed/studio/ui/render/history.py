@@ -9,7 +9,7 @@ from pathlib import Path
 from wavespeed.studio.export.downloads import Link
 from wavespeed.studio.runs.run import Run
 from wavespeed.studio.templating import render_template
-from wavespeed.studio.text import labels
+from wavespeed.studio.text import labels, status
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,9 @@ def render_history(
 ) -> str:
     """A page of a visitor's runs, newest first; `skip` runs are on the pages before it, `spent_usd`
     are the visitor's of today, and `note` is a word on what was just asked."""
-    cards = [{"run": run, "card": thumbnails.get(run.id), "said": labels.card(run)} for run in runs]
+    cards = [
+        {"run": run, "card": thumbnails.get(run.id), "said": status.card_text(run)} for run in runs
+    ]
     return render_template(
         "history", cards=cards, skip=skip, more=has_more, spent=spent_usd, said=note
     )

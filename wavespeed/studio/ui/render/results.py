@@ -10,7 +10,7 @@ from pathlib import Path
 from wavespeed.studio.media.previews import SentImage, own_thumbnail
 from wavespeed.studio.runs.run import OutputFile, Run
 from wavespeed.studio.templating import PHOTOS, file_url, render_template
-from wavespeed.studio.text import errors, images, labels
+from wavespeed.studio.text import errors, formatting, images
 from wavespeed.studio.ui.examples import EXAMPLES
 
 from .history import RunThumbnail
@@ -114,7 +114,7 @@ def _ratio(result: OutputFile, before: SentImage | None) -> float:
 
 
 def _times(run: Run) -> list[dict[str, object]]:
-    parts = labels.times(run.timings)
+    parts = formatting.times(run.timings)
     whole = sum(seconds for _, _, seconds in parts) or 1.0
     return [
         {"kind": kind, "name": name, "seconds": seconds, "share": 100 * seconds / whole}

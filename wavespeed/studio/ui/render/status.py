@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from wavespeed.studio.runs.batch import is_batch, progress
 from wavespeed.studio.runs.run import STEPS, Run, Step
 from wavespeed.studio.templating import render_template
-from wavespeed.studio.text import labels
+from wavespeed.studio.text import labels, status
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +47,9 @@ def render_status(
         presses=" ".join({run.press_id: None for run in runs if run.press_id}),
         state=_state(run, is_going=bool(going), is_watched=is_watched),
         steps=_steps(run, age, "run" if is_watched else "left"),
-        sentence=labels.of_batch(batch) if batch else sentence,
+        sentence=status.batch_status(batch) if batch else sentence,
         how=batch,
-        spent=labels.spent(runs),
+        spent=status.spent_note(runs),
         heard=max(0.0, age - run.elapsed) if is_ticking and run and run.prediction else None,
         note=note if going else "",
         waiting=run.waiting if run and is_watched and not run.is_finished else None,
@@ -73,11 +73,11 @@ def _state(run: Run | None, *, is_going: bool, is_watched: bool) -> str:
 def _sentence(runs: Sequence[Run], median_duration: float | None, *, is_watched: bool) -> str:
     if len(runs) <= 1:
         run = runs[0] if runs else None
-        return labels.status(run, median_duration, watching=is_watched)
-    sentence = labels.status_of_many(runs)
+        return status.run_status(run, median_duration, watching=is_watched)
+    sentence = status.group_status(runs)
     if all(run.is_finished for run in runs):
         return sentence
-    return f"{sentence} {labels.while_they_run(median_duration, watching=is_watched)}"
+    return f"{sentence} {status.group_note(median_duration, watching=is_watched)}"
 
 
 def _steps(run: Run | None, now: float, current: str) -> list[StepView]:
