@@ -92,7 +92,7 @@ async def test_a_link_that_ended_says_what_to_do(
     first = downloads.offer([run], run.visitor_id, "edits.zip", make)
     for _ in range(MAX_LINKS):
         last = downloads.offer([run], run.visitor_id, "edits.zip", make)
-    monkeypatch.setattr("wavespeed.studio.export.downloads.HOUR", -1.0)
+    monkeypatch.setattr("wavespeed.studio.export.downloads.LINK_LIFETIME", -1.0)
     late = downloads.offer([run], run.visitor_id, "edits.zip", make)
     for address in (first.address, late.address, "studio/downloads/guessed/edits.zip"):
         answer = await http.get(address)

@@ -137,7 +137,7 @@ def test_what_a_killed_process_left_in_its_cache_goes_after_a_day(tmp_path: Path
     for file in (old, new):
         file.parent.mkdir()
         file.write_bytes(b"x")
-    os.utime(old, (time.time() - cache.KEPT - 60,) * 2)
+    os.utime(old, (time.time() - cache.CACHE_LIFETIME - 60,) * 2)
 
     cache.prepare(tmp_path, ours=False)
     assert old.exists()

@@ -21,7 +21,7 @@ async def begin(runner: Runner, edit: Edit, visitor: str = ME) -> int:
     """As a page does it; how many runs the press began."""
     if not await runner.is_new(PRESS, visitor):
         return 0
-    return len(runner.start_group([edit], visitor, press=PRESS))
+    return len(runner.start_group([edit], visitor, press_id=PRESS))
 
 
 async def begun(runner: Runner, edit: Edit) -> Run:

@@ -172,27 +172,27 @@ def test_any_word_of_a_proxy_says_that_it_is_not_the_owner(header: str) -> None:
 def test_what_a_page_does_before_it_knows_its_id_is_found_with_the_id() -> None:
     early = EarlyVisitors()
     before = early.visitor("page-1", 0.0)
-    assert early.told("page-1", 0.1) == before
+    assert early.tell_once("page-1", 0.1) == before
     assert early.visitor("page-1", 0.2) == before  # Sent before the answer came.
-    early.used("page-1", before, 0.3)
+    early.mark_known("page-1", before, 0.3)
     assert early.visitor("page-1", 0.4) == before  # Overtaken by what was sent after it.
 
 
 def test_a_strangers_page_is_not_told_an_id_by_another_ones_session_hash() -> None:
     early = EarlyVisitors()
-    visitor = early.told("page-1", 0.0)
-    assert early.told("page-1", 0.1) != visitor
-    assert early.told("page-1", 0.1) != early.told("page-1", 0.1)
-    early.used("page-1", visitor, 1.0)
+    visitor = early.tell_once("page-1", 0.0)
+    assert early.tell_once("page-1", 0.1) != visitor
+    assert early.tell_once("page-1", 0.1) != early.tell_once("page-1", 0.1)
+    early.mark_known("page-1", visitor, 1.0)
     later = early.visitor("page-1", 7.0)
     assert later != visitor
-    assert early.told("page-1", 3600.0) == later
+    assert early.tell_once("page-1", 3600.0) == later
 
 
 def test_who_does_not_have_the_id_can_not_end_what_a_page_began_without_it() -> None:
     early = EarlyVisitors()
     visitor = early.visitor("page-1", 0.0)
-    early.used("page-1", "0" * 32, 1.0)
+    early.mark_known("page-1", "0" * 32, 1.0)
     assert early.visitor("page-1", 60.0) == visitor
 
 

@@ -45,9 +45,9 @@ from wavespeed.studio.security.uploads import (
 )
 from wavespeed.studio.sessions import ClientFactory
 from wavespeed.studio.settings import Settings, warning_of_a_space
+from wavespeed.studio.studio import Studio
 from wavespeed.studio.templating import render_template, static
 from wavespeed.studio.text import labels
-from wavespeed.studio.ui.studio import Studio
 from wavespeed.studio.ui.theme import theme
 
 log = logging.getLogger("wavespeed.studio")

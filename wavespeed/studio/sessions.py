@@ -71,7 +71,7 @@ class EarlyVisitors:
                 self._pages.popitem(last=False)
         return early.visitor
 
-    def told(self, page: str, now: float) -> str:
+    def tell_once(self, page: str, now: float) -> str:
         """The id for the page to keep: the next one who asks in its name gets another."""
         visitor = self.visitor(page, now)
         early = self._pages[page]
@@ -80,7 +80,7 @@ class EarlyVisitors:
         early.is_told = True
         return visitor
 
-    def used(self, page: str, visitor: str, now: float) -> None:
+    def mark_known(self, page: str, visitor: str, now: float) -> None:
         """The page knows its id."""
         early = self._pages.get(page)
         if early is not None and early.visitor == visitor:
@@ -90,21 +90,21 @@ class EarlyVisitors:
 _early = EarlyVisitors()
 
 
-def visitor_id(who: str | None, request: gr.Request) -> str:
+def visitor_id(sent: str | None, request: gr.Request) -> str:
     """A visitor's id if it is one of ours: a page can send anything. Else a new one, always the
     same for an open page until the page knows it."""
     page = request.session_hash or secrets.token_hex()
-    if who and re.fullmatch(r"[0-9a-f]{32}", who):
-        _early.used(page, who, time.monotonic())
-        return who
+    if sent and re.fullmatch(r"[0-9a-f]{32}", sent):
+        _early.mark_known(page, sent, time.monotonic())
+        return sent
     return _early.visitor(page, time.monotonic())
 
 
-def new_visitor_id(who: str | None, request: gr.Request) -> str:
+def new_visitor_id(sent: str | None, request: gr.Request) -> str:
     """The same, for the answer that tells the page its id."""
-    if who and re.fullmatch(r"[0-9a-f]{32}", who):
-        return who
-    return _early.told(request.session_hash or secrets.token_hex(), time.monotonic())
+    if sent and re.fullmatch(r"[0-9a-f]{32}", sent):
+        return sent
+    return _early.tell_once(request.session_hash or secrets.token_hex(), time.monotonic())
 
 
 def is_owner(request: gr.Request) -> bool:

@@ -75,7 +75,7 @@ class EditApi:
             The edited picture files, and details: id, model, status, created_at, error,
             outputs (nsfw, width, height, size_bytes of each), timings_ms, cost_usd.
         """
-        run = await self._begin(images, prompt, sync_mode, base64_output, request)
+        run = await self._start(images, prompt, sync_mode, base64_output, request)
         return await await_result(self._runner, self._uploads, run)
 
     @not_a_tool
@@ -100,7 +100,7 @@ class EditApi:
             the start, message, prediction_id; and with the last one what /edit returns: files,
             details.
         """
-        run = await self._begin(images, prompt, sync_mode, base64_output, request)
+        run = await self._start(images, prompt, sync_mode, base64_output, request)
         async with aclosing(self._runner.runs.watch(run.id)) as runs:
             async for run in runs:
                 if not run.is_finished:
@@ -123,7 +123,7 @@ class EditApi:
         Returns:
             The edited picture, and JSON with its NSFW flag, size, times in milliseconds and cost.
         """
-        run = await self._begin(images, prompt, False, False, request)
+        run = await self._start(images, prompt, False, False, request)
         files, about = await await_result(self._runner, self._uploads, run)
         return files[0], json.dumps(about)
 
@@ -136,8 +136,13 @@ class EditApi:
         said = f"{about} The model is {self._account.model}, {costs}."
         return f"{said} Returns: {', '.join(returns)}" if returns else said
 
-    async def _begin(
-        self, images: object, prompt: str, sync: bool, base64: bool, request: gr.Request | None
+    async def _start(
+        self,
+        images: object,
+        prompt: str,
+        sync_mode: bool,
+        base64_output: bool,
+        request: gr.Request | None,
     ) -> Run:
         """Starts the run. Raises `gr.Error` with what a person would read."""
         files: list[Path | str] = []
@@ -149,9 +154,11 @@ class EditApi:
                     f"{len(images)} pictures are too many; one to {MAX_IMAGES} can be sent."
                 )
             for image in images:
-                files.append(await self._received(image))
+                files.append(await self._resolve_image(image))
             model = self._account.model
-            wanted = Edit(prompt, tuple(files), sync_mode=sync, base64_output=base64, model=model)
+            edit = Edit(
+                prompt, tuple(files), sync_mode=sync_mode, base64_output=base64_output, model=model
+            )
             client = self._client_of(request.headers.get(KEY_HEADER, "") if request else "")
         except InvalidEdit as error:
             if isinstance(images, list):
@@ -162,15 +169,15 @@ class EditApi:
         if client is not None:
             with suppress(WaveSpeedError):  # What is wrong with the key, the run itself will say.
                 price = await self._account.price(client)
-        return self._runner.start(wanted, SCRIPTS, client, price)
+        return self._runner.start(edit, SCRIPTS, client, price)
 
-    async def _received(self, image: object) -> Path | str:
+    async def _resolve_image(self, image: object) -> Path | str:
         """A picture as a caller can name it: a file that was uploaded here, a result of an earlier
         call, a data: URI, or an https address, which the service itself will fetch. Endpoints get
         what was sent, unchecked. Raises `InvalidEdit`."""
         path = _path_of(image)
         if isinstance(path, str) and path.startswith(DATA):
-            return await self._decoded(path)
+            return await self._decode_uri(path)
         [file] = await self._uploads.allowed_paths([_named(path)], SCRIPTS)
         if file is not None:
             return file
@@ -182,7 +189,7 @@ class EditApi:
             "A picture has to be a file uploaded here, an https address or a data: URI."
         )
 
-    async def _decoded(self, uri: str) -> Path:
+    async def _decode_uri(self, uri: str) -> Path:
         """A file of what the URI holds, which counts as an upload. Raises `InvalidEdit`."""
         if await self._uploads.is_full():
             raise InvalidEdit("The server has no room for more pictures now.")
@@ -220,10 +227,12 @@ async def await_result(
     """For scripts: the files and the details. Raises `gr.Error` with what a person would read."""
     run = await runner.wait_until_finished(run.id)
     if run.state != "done":
-        problem = errors.error_message(run)
-        advice = problem.advice.removesuffix(errors.KEPT)  # That is said to who sees the page.
-        message = f"{problem.what} {problem.money} {advice}".strip()
-        raise gr.Error(message, title=problem.what, print_exception=False)
+        message_parts = errors.error_message(run)
+        advice = message_parts.advice.removesuffix(
+            errors.INPUTS_KEPT
+        )  # That is said to who sees the page.
+        message = f"{message_parts.what} {message_parts.money} {advice}".strip()
+        raise gr.Error(message, title=message_parts.what, print_exception=False)
     files = await uploads.cached_copies([result.path for result in run.results], run.visitor_id)
     named = zip(files, (result.name for result in run.results), strict=True)
     # As JSON: Gradio adds the address that a file is served at to a dictionary alone.

@@ -24,7 +24,7 @@ from wavespeed.studio.runs.runner import Runner
 from wavespeed.studio.text import labels
 
 FOLDER = "studio/downloads"
-HOUR = 3600.0
+LINK_LIFETIME = 3600.0
 MAX_LINKS = 2000
 """Past that the oldest ends early; it is a press away."""
 
@@ -43,7 +43,7 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class _Offer:
-    visitor: str
+    visitor_id: str
     run_ids: tuple[str, ...]
     make: Make
     ends_at: float
@@ -56,11 +56,11 @@ class Downloads:
         self._runner = runner
         self._offers: dict[str, _Offer] = {}
 
-    def offer(self, runs: Sequence[Run], visitor: str, name: str, make: Make) -> Link:
+    def offer(self, runs: Sequence[Run], visitor_id: str, name: str, make: Make) -> Link:
         """A link to what is made of a visitor's runs."""
         token = secrets.token_urlsafe(32)
         run_ids = tuple(run.id for run in runs)
-        self._offers[token] = _Offer(visitor, run_ids, make, time.monotonic() + HOUR)
+        self._offers[token] = _Offer(visitor_id, run_ids, make, time.monotonic() + LINK_LIFETIME)
         while len(self._offers) > MAX_LINKS:
             del self._offers[next(iter(self._offers))]
         return Link(f"{FOLDER}/{token}/{quote(name)}", name)
@@ -73,7 +73,7 @@ class Downloads:
         offer = self._offers.get(request.path_params["token"])
         if offer is None or offer.ends_at < time.monotonic():
             return PlainTextResponse(labels.LINK_ENDED, 404)
-        found = [await self._runner.runs.get(run_id, offer.visitor) for run_id in offer.run_ids]
+        found = [await self._runner.runs.get(run_id, offer.visitor_id) for run_id in offer.run_ids]
         name = quote(request.path_params["name"])
         return StreamingResponse(
             offer.make([run for run in found if run]),

@@ -6,7 +6,7 @@ import tempfile
 import time
 from pathlib import Path
 
-KEPT = 86_400.0
+CACHE_LIFETIME = 86_400.0
 """Seconds. Gradio deletes what is older itself, but not what a process that was killed left."""
 
 
@@ -17,7 +17,7 @@ def prepare(folder: Path, *, ours: bool) -> None:
     with tempfile.TemporaryFile(dir=folder):
         pass
     if ours:
-        _delete_old(folder, time.time() - KEPT)
+        _delete_old(folder, time.time() - CACHE_LIFETIME)
 
 
 def _delete_old(folder: Path, before: float) -> None:

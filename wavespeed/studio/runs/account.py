@@ -14,10 +14,10 @@ from .run import Run
 
 log = logging.getLogger("wavespeed.studio")
 T = TypeVar("T")
-ANSWER = 20.0
+ANSWER_TIMEOUT = 20.0
 """Seconds that a person waits for one of these answers; the client itself is far more patient."""
-HOUR = 3600.0
-SOON = 30.0
+PRICE_INTERVAL = 3600.0
+RETRY_INTERVAL = 30.0
 """Seconds until a price that nobody knows is asked for again."""
 
 
@@ -39,7 +39,7 @@ class Account:
                 self.price_usd = await self.price()
             except WaveSpeedError as error:
                 log.warning("what an edit costs could not be asked: %s", error)
-            await asyncio.sleep(SOON if self.price_usd is None else HOUR)
+            await asyncio.sleep(RETRY_INTERVAL if self.price_usd is None else PRICE_INTERVAL)
 
     def resend_price(self, run: Run) -> float | None:
         """USD that it costs to send a run's edit once more, None where nobody knows: by the model
@@ -75,7 +75,7 @@ class Account:
 
 async def _within_timeout(answer: Coroutine[None, None, T]) -> T:
     try:
-        async with asyncio.timeout(ANSWER):
+        async with asyncio.timeout(ANSWER_TIMEOUT):
             return await answer
     except TimeoutError as error:
         raise ConnectionFailed("WaveSpeed did not answer in time.", sent=True) from error

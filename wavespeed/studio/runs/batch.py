@@ -36,12 +36,12 @@ def latest_attempts(runs: Iterable[Run]) -> list[Run]:
     return [places[number] for number in sorted(places)]
 
 
-def progress(runs: Sequence[Run], usual: float | None, parallel: int) -> BatchProgress:
+def progress(runs: Sequence[Run], median_duration: float | None, parallel: int) -> BatchProgress:
     """The time left comes from the edits that are done, before those from what is `median_duration`
     here; what is under way counts half."""
     kinds = Counter("waiting" if run.awaiting_slot else run.state for run in runs)
     took = [run.elapsed for run in runs if run.state == "done"]
-    each = sum(took) / len(took) if took else usual
+    each = sum(took) / len(took) if took else median_duration
     open_ = kinds["waiting"] + kinds["running"] / 2
     # No faster than one after another, and never faster than one of them takes.
     left = each * max(open_ / parallel, 0.5) if each and open_ else None

@@ -171,12 +171,12 @@ class RunExecutor:
         parent = self._parent_of(run.pictures[0], run.visitor_id) if run.pictures else None
         return replace(run, parent_id=parent.id) if parent else run
 
-    def _parent_of(self, picture: Path, visitor: str) -> Run | None:
+    def _parent_of(self, picture: Path, visitor_id: str) -> Run | None:
         """The visitor's run whose result the picture is. Blocking."""
         recipe = read(picture)
         if recipe is not None:
-            return self._store.by_prediction(recipe.prediction_id, visitor)
-        return self._store.by_output(sha256(picture), visitor)
+            return self._store.by_prediction(recipe.prediction_id, visitor_id)
+        return self._store.by_output(sha256(picture), visitor_id)
 
     async def _run_from_step(self, run: Run, client: AsyncClient) -> None:
         """From wherever the run is to its end."""
@@ -274,7 +274,7 @@ class RunExecutor:
                 event = replace(event, content=await client.download(output))
         raise AssertionError("the last try returns or raises")
 
-    async def _recover(self, run: Run, client: AsyncClient, lost: AmbiguousSubmit) -> Run:
+    async def _recover(self, run: Run, client: AsyncClient, ambiguous: AmbiguousSubmit) -> Run:
         """Looks through the service's list for a submission whose answer was lost: among the
         tasks of the model that the run asked, whichever is asked by now.
 
@@ -282,7 +282,7 @@ class RunExecutor:
         """
         sent = run.started_at + timedelta(seconds=run.sent_at or 0.0)
         for pause in RECOVERY_DELAYS:
-            await self.save_and_publish(run.apply(RecoveryStarted(age_of(run), pause, lost)))
+            await self.save_and_publish(run.apply(RecoveryStarted(age_of(run), pause, ambiguous)))
             await asyncio.sleep(pause)
             after, before = search_window(sent, client.clock_offset)
             found: list[Prediction] = []
@@ -301,7 +301,7 @@ class RunExecutor:
                 run = run.apply(Recovered(age_of(run), candidates[0]))
                 await self.save_and_publish(run)
                 return run
-        raise lost
+        raise ambiguous
 
     def _publish(self, run: Run) -> None:
         log.info("run %s %.2f s: %s, %s", run.id, run.elapsed, run.state, run.step)

@@ -106,15 +106,15 @@ class Inputs:
         # What can't be read is left to `prepare` to refuse.
         return self._folder / digest / image.name if digest else image
 
-    def _check_room(self, visitor: str, new_bytes: int) -> None:
-        limits = (("all", None, self._disk_bytes), ("visitor", visitor, self._visitor_bytes))
-        for whose, who, most in limits:
+    def _check_room(self, visitor_id: str, new_bytes: int) -> None:
+        limits = (("all", None, self._disk_bytes), ("visitor", visitor_id, self._visitor_bytes))
+        for whose, limited_id, most in limits:
             # All scripts together are one visitor, whom nobody can ask to delete old runs.
-            if most is None or (whose == "visitor" and visitor == SCRIPTS):
+            if most is None or (whose == "visitor" and visitor_id == SCRIPTS):
                 continue
             # Results come later and have to be saved, since they are paid for; so none may come
             # where the room is used up already.
-            if self._store.used_bytes(who) + max(new_bytes, 1) > most:
+            if self._store.used_bytes(limited_id) + max(new_bytes, 1) > most:
                 raise QuotaExceeded(whose, byte_count(most))
 
     def _drop_if_empty(self, folder: Path) -> None:

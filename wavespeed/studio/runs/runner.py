@@ -66,7 +66,7 @@ class Runner:
     def start(
         self,
         edit: Edit,
-        visitor: str,
+        visitor_id: str,
         client: AsyncClient | None = None,
         price_usd: float | None = PRICE_USD,
     ) -> Run:
@@ -75,31 +75,31 @@ class Runner:
         A `client` with the visitor's own key is used for this run alone. `price_usd` is what the
         visitor was told that it costs, None where nobody knew.
         """
-        return self.start_group([edit], visitor, client, price_usd)[0]
+        return self.start_group([edit], visitor_id, client, price_usd)[0]
 
     def start_group(
         self,
         edits: Sequence[Edit],
-        visitor: str,
+        visitor_id: str,
         client: AsyncClient | None = None,
         price_usd: float | None = PRICE_USD,
         *,
         batch: bool = False,
-        press: str = "",
+        press_id: str = "",
     ) -> tuple[Run, ...]:
         """Starts edits that belong together, as many of them at once as the account allows; each
         goes its own way. A `of_edit` has a picture for each instead of variants of one."""
-        runs = [self._new(visitor, edit, client) for edit in edits]
+        runs = [self._new(visitor_id, edit, client) for edit in edits]
         # An id of its own, so that one of several can be looked at alone.
-        group = uuid.uuid4().hex if len(runs) > 1 else runs[0].id
+        group_id = uuid.uuid4().hex if len(runs) > 1 else runs[0].id
         runs = [
             replace(
                 run,
-                group_id=group,
+                group_id=group_id,
                 position=number,
                 price_usd=price_usd,
                 batch=batch,
-                press_id=press,
+                press_id=press_id,
             )
             for number, run in enumerate(runs)
         ]
@@ -107,31 +107,35 @@ class Runner:
             self._spawn(run, client or self._client)
         return tuple(runs)
 
-    async def is_new(self, press: str, visitor: str) -> bool:
+    async def is_new(self, press_id: str, visitor_id: str) -> bool:
         """Whether this press of a visitor's begins something; asked once, it never does again, not
         after a restart either, since it is written down with its runs."""
-        if (visitor, press) in self._presses:
+        if (visitor_id, press_id) in self._presses:
             return False
-        self._presses[visitor, press] = None  # Before anything is awaited: of two one begins.
+        self._presses[visitor_id, press_id] = None  # Before anything is awaited: of two one begins.
         while len(self._presses) > MAX_PRESSES:
             del self._presses[next(iter(self._presses))]
         try:
-            return not await asyncio.to_thread(self._store.has_press, press, visitor)
+            return not await asyncio.to_thread(self._store.has_press, press_id, visitor_id)
         except StoreError:
-            self._presses.pop((visitor, press), None)  # It began nothing, and may yet.
+            self._presses.pop((visitor_id, press_id), None)  # It began nothing, and may yet.
             raise
 
-    async def fetch(self, task: Prediction, visitor: str, client: AsyncClient | None = None) -> Run:
+    async def fetch(
+        self, prediction: Prediction, visitor_id: str, client: AsyncClient | None = None
+    ) -> Run:
         """A run of a task that was made elsewhere, or the visitor's own that made it; costs
         nothing."""
-        own = await self.runs.by_prediction(task.id, visitor)  # Of two presses one fetches.
+        own = await self.runs.by_prediction(
+            prediction.id, visitor_id
+        )  # Of two presses one fetches.
         if own is not None:
             if own.state != "done":
-                await self.recheck(own.id, visitor, client)
+                await self.recheck(own.id, visitor_id, client)
             return self.runs.latest(own.id) or own
-        run = self._new(visitor, None, client)
+        run = self._new(visitor_id, None, client)
         run = run.apply(
-            Recovered(0.0, replace(task, status="processing"))
+            Recovered(0.0, replace(prediction, status="processing"))
         )  # Past the queue, for us.
         self._spawn(run, client or self._client)
         return run
@@ -163,12 +167,14 @@ class Runner:
         await self._executor.save_and_publish(stopped)
         return stopped
 
-    async def recheck(self, run_id: str, visitor: str, client: AsyncClient | None = None) -> bool:
+    async def recheck(
+        self, run_id: str, visitor_id: str, client: AsyncClient | None = None
+    ) -> bool:
         """Asks once more for what may be at the service: costs nothing, sends no edit.
 
         False where there is nothing to ask for.
         """
-        run = await self.runs.get(run_id, visitor)
+        run = await self.runs.get(run_id, visitor_id)
         run = run and (
             self.runs.latest(run_id) or run
         )  # As in `resume`: of two presses one begins.
@@ -184,13 +190,13 @@ class Runner:
     async def resume(
         self,
         run_id: str,
-        visitor: str,
+        visitor_id: str,
         client: AsyncClient | None = None,
         price_usd: float | None = PRICE_USD,
     ) -> None:
         """Goes on with a run that was stopped before anything was sent, under the key it had: the
         visitor's own has to be there again."""
-        run = await self.runs.get(run_id, visitor)
+        run = await self.runs.get(run_id, visitor_id)
         # Nothing is awaited between this look and the start: two presses make one edit.
         run = run and (self.runs.latest(run_id) or run)
         if run is None or run.state != "stopped" or run.edit is None or run_id in self._tasks:
@@ -201,7 +207,7 @@ class Runner:
             self._spawn(replace(run, state="running", edit=edit, price_usd=price_usd), own)
 
     def retry(
-        self, run: Run, client: AsyncClient | None, price_usd: float | None, press: str = ""
+        self, run: Run, client: AsyncClient | None, price_usd: float | None, press_id: str = ""
     ) -> None:
         """Sends the edit of a run once more, in the same place of its group; but one that stands
         there by now was sent by another press."""
@@ -211,21 +217,21 @@ class Runner:
             for other in self.runs.attempts(run.group_id)
         ):
             return
-        again = replace(
+        new = replace(
             self._new(run.visitor_id, replace(run.edit, model=self._model), client),
             group_id=run.group_id,
             position=run.position,
             batch=run.batch,
             price_usd=price_usd,
             attempt=run.attempt + 1,
-            press_id=press,
+            press_id=press_id,
         )
-        self._spawn(again, client or self._client)
+        self._spawn(new, client or self._client)
 
-    async def delete(self, run_id: str, visitor: str) -> list[Path]:
+    async def delete(self, run_id: str, visitor_id: str) -> list[Path]:
         """Deletes a visitor's run that is over, its pictures and results, from this machine, but
         no picture that another run uses. Returns the files that are gone."""
-        run = await self.runs.get(run_id, visitor)
+        run = await self.runs.get(run_id, visitor_id)
         if run is None or not run.is_finished:
             return []
         files = await asyncio.to_thread(self._inputs.delete, run)
@@ -336,16 +342,16 @@ class Runner:
 
         task.add_done_callback(over)
 
-    def _new(self, visitor: str, edit: Edit | None, own: AsyncClient | None) -> Run:
+    def _new(self, visitor_id: str, edit: Edit | None, client: AsyncClient | None) -> Run:
         run_id = uuid.uuid4().hex
         return Run(
             id=run_id,
             group_id=run_id,
-            visitor_id=visitor,
+            visitor_id=visitor_id,
             edit=edit,
             started_at=datetime.now(UTC),
-            uses_visitor_key=own is not None,
-            payer=VISITORS if own else self._service,
+            uses_visitor_key=client is not None,
+            payer=VISITORS if client else self._service,
         )
 
 

@@ -141,22 +141,22 @@ class Store:
                 raise LimitExceeded("visitor", midnight)
             self._put(cursor, run, day)
 
-    def get(self, run_id: str, visitor: str) -> Run | None:
+    def get(self, run_id: str, visitor_id: str) -> Run | None:
         """A visitor's own run."""
-        found = self._runs("id = ? AND visitor_id = ?", run_id, visitor)
+        found = self._runs("id = ? AND visitor_id = ?", run_id, visitor_id)
         return found[0] if found else None
 
-    def by_prediction(self, prediction_id: str, visitor: str) -> Run | None:
+    def by_prediction(self, prediction_id: str, visitor_id: str) -> Run | None:
         """A visitor's own run that made the prediction."""
-        found = self._runs("prediction_id = ? AND visitor_id = ?", prediction_id, visitor)
+        found = self._runs("prediction_id = ? AND visitor_id = ?", prediction_id, visitor_id)
         return found[0] if found else None
 
-    def by_output(self, sha256: str, visitor: str) -> Run | None:
+    def by_output(self, sha256: str, visitor_id: str) -> Run | None:
         """A visitor's own run that made the file with these bytes; the newest."""
         found = self._runs(
             "visitor_id = ? AND id IN (SELECT run_id FROM results WHERE sha256 = ?)"
             " ORDER BY started_at DESC LIMIT 1",
-            visitor,
+            visitor_id,
             sha256,
         )
         return found[0] if found else None
@@ -167,26 +167,28 @@ class Store:
         query = "SELECT 1 FROM results WHERE sha256 = ? AND flagged = 1 LIMIT 1"
         return bool(self._read(query, sha256))
 
-    def by_group(self, group: str, visitor: str) -> list[Run]:
+    def by_group(self, group_id: str, visitor_id: str) -> list[Run]:
         """A visitor's own runs of one group."""
-        return self._runs("group_id = ? AND visitor_id = ?", group, visitor)
+        return self._runs("group_id = ? AND visitor_id = ?", group_id, visitor_id)
 
-    def has_press(self, press: str, visitor: str) -> bool:
+    def has_press(self, press_id: str, visitor_id: str) -> bool:
         """Whether a visitor's press has begun runs, deleted ones included."""
         query = (
             "SELECT 1 FROM runs WHERE visitor_id = ? AND press_id = ? AND press_id != '' LIMIT 1"
         )
-        return bool(self._read(query, visitor, press))
+        return bool(self._read(query, visitor_id, press_id))
 
-    def by_press(self, press: str, visitor: str) -> list[Run]:
+    def by_press(self, press_id: str, visitor_id: str) -> list[Run]:
         """The runs that a visitor's press began."""
-        return self._runs("visitor_id = ? AND press_id = ? AND press_id != ''", visitor, press)
+        return self._runs(
+            "visitor_id = ? AND press_id = ? AND press_id != ''", visitor_id, press_id
+        )
 
-    def history(self, visitor: str, *, skip: int = 0, most: int = 12) -> list[Run]:
+    def history(self, visitor_id: str, *, skip: int = 0, most: int = 12) -> list[Run]:
         """A visitor's runs, newest first."""
         return self._runs(
             "visitor_id = ? ORDER BY started_at DESC, rowid DESC LIMIT ? OFFSET ?",
-            visitor,
+            visitor_id,
             most,
             skip,
         )
@@ -231,17 +233,17 @@ class Store:
         )
         return statistics.median(row[0] for row in rows) if len(rows) >= 3 else None
 
-    def spent_usd(self, day: datetime, visitor: str | None = None) -> float:
+    def spent_usd(self, day: datetime, visitor_id: str | None = None) -> float:
         """USD of a UTC day, of everybody or of one visitor, deleted runs included."""
         rows = self._read(
             "SELECT total(cost_usd) FROM runs"
             " WHERE budget_day = ? AND visitor_id = coalesce(?, visitor_id)",
             f"{day.astimezone(UTC):%Y-%m-%d}",
-            visitor,
+            visitor_id,
         )
         return float(rows[0][0])
 
-    def session_totals(self, visitor: str, now: datetime) -> tuple[int, float]:
+    def session_totals(self, visitor_id: str, now: datetime) -> tuple[int, float]:
         """How many edits and how many USD a visitor's session has, deleted ones included.
 
         A session ends with half an hour without a new edit, as web statistics count them: so a
@@ -251,20 +253,20 @@ class Store:
         for started_at, cost in self._read(
             "SELECT started_at, cost_usd FROM runs WHERE visitor_id = ? AND cost_usd > 0"
             " ORDER BY started_at DESC LIMIT 10000",
-            visitor,
+            visitor_id,
         ):
             if after - started_at > SESSION_GAP:
                 break
             edits, spent, after = edits + 1, spent + cost, started_at
         return edits, spent
 
-    def delete(self, run_id: str, visitor: str) -> list[Path]:
+    def delete(self, run_id: str, visitor_id: str) -> list[Path]:
         """Forgets a visitor's run that is over; returns its files that no other run uses. What it
         cost still counts for its day."""
         with self._writing() as cursor:
             cursor.execute(
                 "UPDATE runs SET run_json = '' WHERE id = ? AND visitor_id = ? AND is_finished = 1",
-                (run_id, visitor),
+                (run_id, visitor_id),
             )
             if not cursor.rowcount:
                 return []
@@ -279,13 +281,13 @@ class Store:
 
     # --- Files -------------------------------------------------------------------------------
 
-    def used_bytes(self, visitor: str | None = None) -> int:
+    def used_bytes(self, visitor_id: str | None = None) -> int:
         """What the files of all runs take, or of one visitor's: each counts once. Inputs and
         results, paid for or not."""
         rows = self._read(
             "SELECT total(size_bytes) FROM (SELECT DISTINCT name, size_bytes FROM files"
             " WHERE run_id IN (SELECT id FROM runs WHERE visitor_id = coalesce(?, visitor_id)))",
-            visitor,
+            visitor_id,
         )
         return int(rows[0][0])
 
@@ -295,9 +297,9 @@ class Store:
             self._read("SELECT 1 FROM files WHERE name = ? LIMIT 1", self._paths.name(file))
         )
 
-    def allow_paths(self, paths: Sequence[str], visitor: str, now: datetime) -> None:
+    def allow_paths(self, paths: Sequence[str], visitor_id: str, now: datetime) -> None:
         """Browsers may name these files of the cache from now on; see `allowed_paths`."""
-        rows = [(path, visitor, now.timestamp(), _size(Path(path))) for path in paths]
+        rows = [(path, visitor_id, now.timestamp(), _size(Path(path))) for path in paths]
         with self._writing() as cursor:
             cursor.executemany("INSERT OR REPLACE INTO uploads VALUES (?, ?, ?, ?)", rows)
 
@@ -306,12 +308,12 @@ class Store:
         query = "SELECT total(size_bytes) FROM uploads WHERE visitor_id = '' AND at >= ?"
         return int(self._read(query, since.timestamp())[0][0])
 
-    def allowed_paths(self, paths: Sequence[str], visitor: str) -> set[str]:
+    def allowed_paths(self, paths: Sequence[str], visitor_id: str) -> set[str]:
         """Those of the files that this visitor may name."""
         marks = ",".join("?" * len(paths))
         rows = self._read(
             f"SELECT path FROM uploads WHERE visitor_id IN ('', ?) AND path IN ({marks})",
-            visitor,
+            visitor_id,
             *paths,
         )
         return {str(row[0]) for row in rows}

@@ -31,7 +31,7 @@ from .page_secrets import PageSecrets, named_in_address
 from .request_bodies import BodyLimits, ClientGone, RequestRefused
 
 FILE_ROUTES = ("/gradio_api/file=", "/gradio_api/file/")
-CLOSED = (
+CLOSED_ROUTES = (
     # Writes every field, a visitor's key too, into a file, and shows it to whoever has the link.
     # Links of ours are `?prompt=`, for anyone, and `?run=`, for the browser whose run it is.
     "/gradio_api/deep_link",
@@ -44,12 +44,12 @@ SMALL_BYTES = 100_000
 ASSET = re.compile(r"/assets/[\w.-]+-[\w-]{8,10}\.(js|css|woff2?)$")
 """Gradio's scripts, which have a hash of their content in their names. Gradio says nothing of how
 long they hold, so that a browser asks for each of some eighty again at every visit."""
-FRAMES = "frame-ancestors 'self'"
-HUB_FRAMES = f"{FRAMES} https://huggingface.co"
+OWN_FRAMES = "frame-ancestors 'self'"
+HUB_FRAMES = f"{OWN_FRAMES} https://huggingface.co"
 """The Hub shows a Space in a frame of its own; other Spaces are strangers."""
 RANGE = re.compile(rb"bytes=(\d{1,15})-(\d{1,15})")
 """The one form that Gradio understands; of others it breaks, or sends the whole file anyway."""
-OF_A_RANGE = {
+RANGE_HEADERS = {
     b"accept-ranges",
     b"content-disposition",
     b"content-length",
@@ -102,7 +102,7 @@ class SecurityMiddleware:
                     check = partial(self._body_refusal, scope)
                     async with self._bodies.admitted(scope, receive, check) as (admitted, body):
                         return await self._app(
-                            _without_odd_range(admitted), body, self._sent(scope, send)
+                            _drop_unusual_range(admitted), body, self._with_headers(scope, send)
                         )
                 except RequestRefused as error:
                     refusal = error.refusal
@@ -131,22 +131,22 @@ class SecurityMiddleware:
         wait = math.ceil(self._logins.wait(_address(scope), self._clock()))
         return Refusal(429, labels.wrong_passwords(wait), retry_after=wait) if wait else None
 
-    def _sent(self, scope: Scope, send: Send) -> Send:
+    def _with_headers(self, scope: Scope, send: Send) -> Send:
         async def start(message: Message) -> None:
             if message["type"] == "http.response.start":
-                self._finish(scope, message)
+                self._set_headers(scope, message)
             await send(message)
 
         return start
 
-    def _finish(self, scope: Scope, message: Message) -> None:
+    def _set_headers(self, scope: Scope, message: Message) -> None:
         """The headers of an answer."""
         if self._logins is not None and message["status"] == 200 and _is_login(scope):
             self._logins.succeeded(_address(scope))
         is_file = _is_file(scope)
         if is_file and message["status"] == 206:
             own = {name.lower(): value for name, value in message["headers"]}
-            message["headers"] = [(name, own[name]) for name in sorted(OF_A_RANGE & own.keys())]
+            message["headers"] = [(name, own[name]) for name in sorted(RANGE_HEADERS & own.keys())]
         headers = MutableHeaders(raw=list(message["headers"]))
         if message["status"] == 200 and ASSET.search(scope["path"]):
             headers["Cache-Control"] = "public, max-age=31536000, immutable"
@@ -154,7 +154,7 @@ class SecurityMiddleware:
             headers["Cache-Control"] = "private, no-store"
             headers["X-Content-Type-Options"] = "nosniff"
         if headers.get("content-type", "").startswith("text/html"):
-            headers["Content-Security-Policy"] = HUB_FRAMES if self._is_space else FRAMES
+            headers["Content-Security-Policy"] = HUB_FRAMES if self._is_space else OWN_FRAMES
         message["headers"] = [
             (name, value if self._is_space else _lax(name, value)) for name, value in headers.raw
         ]
@@ -177,7 +177,7 @@ def _answer(refusal: Refusal) -> JSONResponse:
 
 
 def _closed_route_refusal(scope: Scope) -> Refusal | None:
-    is_closed = str(scope["path"]).rstrip("/").endswith(CLOSED)
+    is_closed = str(scope["path"]).rstrip("/").endswith(CLOSED_ROUTES)
     return Refusal(404, labels.NOT_HERE) if is_closed else None
 
 
@@ -209,7 +209,7 @@ def _address(scope: Scope) -> str:
     return address_of((scope.get("client") or ("",))[0], forwarded_for)
 
 
-def _without_odd_range(scope: Scope) -> Scope:
+def _drop_unusual_range(scope: Scope) -> Scope:
     """Without a range that Gradio would break on; the whole file is a right answer to any."""
     if not _is_file(scope):
         return scope

@@ -29,11 +29,11 @@ MAX_LARGE_BYTES = 2 * MAX_CALL_BYTES
 """Of all large bodies that are coming in, or that something in this process still holds."""
 MAX_SILENCE = 60.0
 """Seconds between two pieces of a body."""
-LINGER = 1.0
+DISCARD_SECONDS = 1.0
 """Seconds for which the rest of what was refused is thrown away, so that whoever is still sending
 it gets to read why."""
-CALLS = ("/queue/join", "/call/", "/run/", "/api/", "/mcp/", "/mcp")
-UPLOAD = "/gradio_api/upload"
+CALL_ROUTES = ("/queue/join", "/call/", "/run/", "/api/", "/mcp/", "/mcp")
+UPLOAD_ROUTE = "/gradio_api/upload"
 Check = Callable[[bytearray], Awaitable[Refusal | None]]
 """Why a body is refused for what it holds, if it is."""
 
@@ -77,19 +77,19 @@ class BodyLimits:
         read."""
         headers = Headers(scope=scope)
         most = self._limit(scope["path"])
-        if _declared(headers) > most:
-            await _throw_away(receive)
+        if _declared_length(headers) > most:
+            await _discard(receive)
             raise RequestRefused(_too_large(most))
         if "content-length" not in headers and "transfer-encoding" not in headers:
             yield scope, receive
         elif most == self._max_upload_bytes:
-            yield scope, _counted(receive, most)
+            yield scope, _count(receive, most)
         else:
             held = _Held()
             body = await self._read(receive, most, held)
             if refusal := await check(body):
                 raise RequestRefused(refusal)
-            yield {**scope, "wavespeed.body": held}, _replayed(body, receive)
+            yield {**scope, "wavespeed.body": held}, _replay(body, receive)
 
     async def _read(self, receive: Receive, most: int, held: _Held) -> bytearray:
         """The whole body, in one piece however small its pieces were."""
@@ -98,7 +98,7 @@ class BodyLimits:
             body += piece
             if len(body) > most:
                 body.clear()
-                await _throw_away(receive)
+                await _discard(receive)
                 raise RequestRefused(_too_large(most))
             if len(body) > LARGE_BYTES:
                 held.byte_count = len(body)
@@ -109,13 +109,13 @@ class BodyLimits:
 
     def _limit(self, path: str) -> int:
         path = path.rstrip("/")
-        if path.endswith(UPLOAD):
+        if path.endswith(UPLOAD_ROUTE):
             return self._max_upload_bytes
         _, prefix, route = path.partition("/gradio_api")
-        return MAX_CALL_BYTES if prefix and f"{route}/".startswith(CALLS) else MAX_OTHER_BYTES
+        return MAX_CALL_BYTES if prefix and f"{route}/".startswith(CALL_ROUTES) else MAX_OTHER_BYTES
 
 
-def _declared(headers: Headers) -> int:
+def _declared_length(headers: Headers) -> int:
     length = headers.get("content-length", "0")
     return int(length) if length.isascii() and length.isdigit() else 0
 
@@ -139,10 +139,10 @@ async def _pieces(receive: Receive) -> AsyncGenerator[bytes]:
         yield message.get("body", b"")
 
 
-async def _throw_away(receive: Receive) -> None:
+async def _discard(receive: Receive) -> None:
     """Reads and forgets the rest of a body for a moment."""
     try:
-        async with asyncio.timeout(LINGER):
+        async with asyncio.timeout(DISCARD_SECONDS):
             message = await receive()
             while message["type"] != "http.disconnect" and message.get("more_body", False):
                 message = await receive()
@@ -150,7 +150,7 @@ async def _throw_away(receive: Receive) -> None:
         return
 
 
-def _replayed(body: bytearray, receive: Receive) -> Receive:
+def _replay(body: bytearray, receive: Receive) -> Receive:
     """Hands out once what was read already, then what comes after it."""
     is_handed_out = False
 
@@ -166,7 +166,7 @@ def _replayed(body: bytearray, receive: Receive) -> Receive:
     return replay
 
 
-def _counted(receive: Receive, most: int) -> Receive:
+def _count(receive: Receive, most: int) -> Receive:
     """Reads an upload as it comes, up to its limit."""
     size, more = 0, True
 

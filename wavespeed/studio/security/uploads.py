@@ -37,8 +37,8 @@ ROUTE = "/gradio_api/upload"
 MAX_ANSWER = 2_000_000
 """Bytes of the route's answer: the paths of a thousand files, all that it takes at once."""
 MAX_FILES = 1000
-KEPT = timedelta(days=2)
-CACHED = timedelta(days=1, hours=1)
+UPLOAD_LIFETIME = timedelta(days=2)
+CACHE_LIFETIME = timedelta(days=1, hours=1)
 """How long an upload lies in Gradio's cache at most, as `delete_cache` says."""
 DAY = 86_400.0
 
@@ -58,7 +58,7 @@ class Uploads:
         """Whether there is no room for one more upload, until the cache has lost the oldest."""
         if self._disk_bytes is None:
             return False
-        since = datetime.now(UTC) - CACHED
+        since = datetime.now(UTC) - CACHE_LIFETIME
         return await asyncio.to_thread(self._store.uploaded_bytes, since) >= self._disk_bytes
 
     async def record(self, paths: Sequence[str]) -> None:
@@ -66,7 +66,7 @@ class Uploads:
         the file, or was given the path by who has. Raises `StoreError`."""
         await self._allow(paths, "")
 
-    async def cached_copies(self, paths: Sequence[Path], visitor: str) -> list[str]:
+    async def cached_copies(self, paths: Sequence[Path], visitor_id: str) -> list[str]:
         """Copies in Gradio's cache, of those files that are still there: what a gallery can show,
         and what this visitor may name from now on."""
 
@@ -75,24 +75,24 @@ class Uploads:
 
         made = await asyncio.to_thread(copy)
         try:
-            await self._allow(made, visitor)
+            await self._allow(made, visitor_id)
         except StoreError:
             log.exception("copies could not be written down")
             return []
         return made
 
-    async def allowed_paths(self, paths: Sequence[Any], visitor: str) -> list[Path | None]:
+    async def allowed_paths(self, paths: Sequence[Any], visitor_id: str) -> list[Path | None]:
         """The files of these paths, which are whatever a browser sent; None where the visitor may
         not name it. Opens nothing."""
-        named = [_normal(path) for path in paths]
+        named = [_normalized(path) for path in paths]
         known: set[str] = set()
-        if asked := sorted({path for path in named if path})[:MAX_FILES]:
-            known = await asyncio.to_thread(self._store.allowed_paths, asked, visitor)
+        if wanted := sorted({path for path in named if path})[:MAX_FILES]:
+            known = await asyncio.to_thread(self._store.allowed_paths, wanted, visitor_id)
         return [Path(path) if path in known else None for path in named]
 
-    async def checked_paths(self, files: Files, visitor: str) -> list[Path]:
+    async def checked_paths(self, files: Files, visitor_id: str) -> list[Path]:
         """What a gallery handed over, if the visitor may name all of it. Raises `InvalidEdit`."""
-        found = await self.allowed_paths([path for path, _ in files or []], visitor)
+        found = await self.allowed_paths([path for path, _ in files or []], visitor_id)
         paths = [path for path in found if path]
         if len(paths) < len(found):
             raise InvalidEdit(labels.NOT_UPLOADED, field="images")
@@ -102,15 +102,17 @@ class Uploads:
         """Once a day, forever: forgets the files that are no longer there."""
         while True:
             try:
-                await asyncio.to_thread(self._store.forget_paths, datetime.now(UTC) - KEPT)
+                await asyncio.to_thread(
+                    self._store.forget_paths, datetime.now(UTC) - UPLOAD_LIFETIME
+                )
             except StoreError:
                 log.exception("old uploads could not be forgotten; tomorrow again")
             await asyncio.sleep(DAY)
 
-    async def _allow(self, paths: Sequence[str], visitor: str) -> None:
-        named = [path for path in map(_normal, paths) if path]
+    async def _allow(self, paths: Sequence[str], visitor_id: str) -> None:
+        named = [path for path in map(_normalized, paths) if path]
         if named:
-            await asyncio.to_thread(self._store.allow_paths, named, visitor, datetime.now(UTC))
+            await asyncio.to_thread(self._store.allow_paths, named, visitor_id, datetime.now(UTC))
 
 
 class UploadRecorder:
@@ -162,7 +164,7 @@ async def _refuse(sentence: str, send: Send) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-async def _as_it_is(self: object, path: str | Path | None) -> str | None:
+async def _unchanged_path(self: object, path: str | Path | None) -> str | None:
     return None if path is None else str(path)
 
 
@@ -174,7 +176,7 @@ def leave_paths_alone() -> None:
     would not do, since Gradio writes a stub file beside the source of each.
     """
     for kind in (gr.Gallery, Api):
-        kind.async_move_resource_to_block_cache = _as_it_is  # type: ignore[method-assign, assignment]
+        kind.async_move_resource_to_block_cache = _unchanged_path  # type: ignore[method-assign, assignment]
 
 
 def leave_no_remains() -> None:
@@ -220,7 +222,7 @@ def _paths(body: bytes) -> list[str]:
     return [path for path in answer if isinstance(path, str)] if isinstance(answer, list) else []
 
 
-def _normal(path: object) -> str:
+def _normalized(path: object) -> str:
     """A path as it is written down, without steps up; empty where it is none."""
     if not isinstance(path, str | Path) or not str(path) or "\0" in str(path):
         return ""

@@ -67,27 +67,23 @@ class ErrorMessage:
 
 def error_message(run: Run) -> ErrorMessage:
     """The one function that makes words of an error."""
-    trouble = run.error or RunError("error", "")
-    what, advice = _BY_CODE.get(trouble.code, _BROKEN)
-    if trouble.code == ApiKeyRequired.code:
-        advice = (
-            f"Enter your key again, then press {EDIT if trouble.spent == 'no' else LOOK_AGAIN}."
-        )
-    elif trouble.spent == "yes" and trouble.prediction_id:
+    error = run.error or RunError("error", "")
+    what, advice = _BY_CODE.get(error.code, _BROKEN)
+    if error.code == ApiKeyRequired.code:
+        advice = f"Enter your key again, then press {EDIT if error.spent == 'no' else LOOK_AGAIN}."
+    elif error.spent == "yes" and error.prediction_id:
         # Never advise to pay again for what exists.
-        advice = _PAID.format(trouble.prediction_id)
-    elif trouble.code == PredictionNotFound.code and trouble.prediction_id:
-        advice = f"{advice} Its prediction id is {trouble.prediction_id}."
-    if run.edit is None and trouble.code != QuotaExceeded.code:
+        advice = _PAID.format(error.prediction_id)
+    elif error.code == PredictionNotFound.code and error.prediction_id:
+        advice = f"{advice} Its prediction id is {error.prediction_id}."
+    if run.edit is None and error.code != QuotaExceeded.code:
         advice = _CHECK_ID
     # An empty sentence means that the error's own is made for people.
-    return ErrorMessage(
-        what or trouble.message, _money(run, trouble), advice, _details(run, trouble)
-    )
+    return ErrorMessage(what or error.message, _money(run, error), advice, _details(run, error))
 
 
 _CHECK_ID = "Check the id and the key; WaveSpeed keeps results for 7 days."
-KEPT = "Your pictures and words are still here."
+INPUTS_KEPT = "Your pictures and words are still here."
 _SENTENCES: dict[type[WaveSpeedError], tuple[str, str]] = {
     InvalidEdit: ("", CHANGE_IT),
     AmbiguousSubmit: (
@@ -95,14 +91,14 @@ _SENTENCES: dict[type[WaveSpeedError], tuple[str, str]] = {
         "Look again in a minute, or send it again; that may cost the price a second time.",
     ),
     EditTimeout: ("", "Check again; that costs nothing."),
-    EditFailed: ("", f"Change the prompt or a picture, or try again. {KEPT}"),
+    EditFailed: ("", f"Change the prompt or a picture, or try again. {INPUTS_KEPT}"),
     ContentModerated: (
         "The prompt or a picture was refused by content moderation.",
         "Change the prompt or the picture; repeating does not help.",
     ),
     InsufficientCredit: (
         "The WaveSpeed account is out of credit.",
-        f"Top up at wavespeed.ai, then press Edit again. {KEPT}",
+        f"Top up at wavespeed.ai, then press Edit again. {INPUTS_KEPT}",
     ),
     InvalidApiKey: (
         "WaveSpeed does not accept the API key.",
@@ -116,17 +112,17 @@ _SENTENCES: dict[type[WaveSpeedError], tuple[str, str]] = {
     ModelNotFound: (
         "",
         "The setting WAVESPEED_MODEL names the model: whoever runs this page can change it to one"
-        f" that is listed at wavespeed.ai/models. {KEPT}",
+        f" that is listed at wavespeed.ai/models. {INPUTS_KEPT}",
     ),
     RateLimited: (
         "The account is over its rate; WaveSpeed asks for a longer pause.",
-        f"Try again later. {KEPT}",
+        f"Try again later. {INPUTS_KEPT}",
     ),
     ServerError: (
         "WaveSpeed has trouble at the moment.",
-        f"Try again in a few minutes. {KEPT}",
+        f"Try again in a few minutes. {INPUTS_KEPT}",
     ),
-    ApiError: ("", f"Change the edit or try again later. {KEPT}"),
+    ApiError: ("", f"Change the edit or try again later. {INPUTS_KEPT}"),
     PredictionNotFound: (
         "WaveSpeed does not know this edit (any more).",
         "Check again in a minute, which costs nothing; WaveSpeed deletes results after 7 days.",
@@ -137,7 +133,7 @@ _SENTENCES: dict[type[WaveSpeedError], tuple[str, str]] = {
     ),
     ConnectionFailed: (
         "WaveSpeed can't be reached.",
-        f"Check the network, then try again. {KEPT}",
+        f"Check the network, then try again. {INPUTS_KEPT}",
     ),
     InvalidResponse: (
         "WaveSpeed's answer was not understood.",
@@ -148,14 +144,14 @@ _SENTENCES: dict[type[WaveSpeedError], tuple[str, str]] = {
         "",
         "Check the VPN, proxy or filter of this machine's network, then fetch it again.",
     ),
-    LimitExceeded: ("", f"Come back then. {KEPT}"),
-    PriceUnknown: ("", f"Try again in a minute. {KEPT}"),
-    QuotaExceeded: ("", f"Delete old edits in the history, then try again. {KEPT}"),
+    LimitExceeded: ("", f"Come back then. {INPUTS_KEPT}"),
+    PriceUnknown: ("", f"Try again in a minute. {INPUTS_KEPT}"),
+    QuotaExceeded: ("", f"Delete old edits in the history, then try again. {INPUTS_KEPT}"),
     ApiKeyRequired: ("", ""),
     Interrupted: ("", "Press Edit to send it now."),
     SaveFailed: ("", "Make room on the disk, then fetch it again; that costs nothing."),
     InvalidOutput: ("", "Fetch it again; that costs nothing."),
-    StoreWriteFailed: ("", f"Make room on the server's disk, then try again. {KEPT}"),
+    StoreWriteFailed: ("", f"Make room on the server's disk, then try again. {INPUTS_KEPT}"),
 }
 _BY_CODE = {kind.code: sentences for kind, sentences in _SENTENCES.items()}
 _BROKEN = ("Something went wrong in the studio.", "Try again; the log knows more by the id below.")
@@ -168,32 +164,32 @@ _PAID = (
 )
 
 
-def _money(run: Run, trouble: RunError) -> str:
+def _money(run: Run, error: RunError) -> str:
     if run.edit is None:
         return FETCH_FREE
-    if trouble.spent == "unknown" and trouble.prediction_id and trouble.code in _TASKS_END:
+    if error.spent == "unknown" and error.prediction_id and error.code in _TASKS_END:
         return REFUND
-    if trouble.spent == "no":
+    if error.spent == "no":
         return NOTHING_SPENT
-    if trouble.spent == "unknown":
+    if error.spent == "unknown":
         return UNKNOWN_SPENT
     if run.price_usd is None:
         return "The edit was accepted; what it costs is not known here."
     return f"The edit was accepted and costs {dollars(run.price_usd)}."
 
 
-def _details(run: Run, trouble: RunError) -> str:
+def _details(run: Run, error: RunError) -> str:
     # What was paid for can be fetched by hand, for 7 days.
     outputs = run.prediction.outputs[len(run.results) :] if run.prediction else ()
-    status = f"status {trouble.status}" if trouble.status is not None else ""
-    code = f"code {trouble.service_code}" if trouble.service_code is not None else ""
+    status = f"status {error.status}" if error.status is not None else ""
+    code = f"code {error.service_code}" if error.service_code is not None else ""
     parts = [
         f"run {run.id}",
-        f"prediction {trouble.prediction_id}" if trouble.prediction_id else "",
+        f"prediction {error.prediction_id}" if error.prediction_id else "",
         *(f"link {output.url}" for output in outputs if output.url),
-        trouble.code,
+        error.code,
         ", ".join(part for part in (status, code) if part),
-        trouble.message,
+        error.message,
     ]
     return "\n".join(part for part in parts if part)
 

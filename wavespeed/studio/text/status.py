@@ -25,8 +25,8 @@ from .labels import MAY_CLOSE, NOTHING_SPENT, STEP_NAMES, STOPPED_WATCHING, TITL
 
 def tab_title(state: str) -> str:
     """The tab tells how it is going while one looks elsewhere."""
-    told = {"running": "Editing…", "done": "Done", "failed": "Failed", "unknown": "Not known"}
-    return f"{told[state]} · {TITLE}" if state in told else TITLE
+    words = {"running": "Editing…", "done": "Done", "failed": "Failed", "unknown": "Not known"}
+    return f"{words[state]} · {TITLE}" if state in words else TITLE
 
 
 def tile_text(run: Run) -> str:
@@ -38,8 +38,8 @@ def tile_text(run: Run) -> str:
 
 def batch_tile_text(run: Run) -> str:
     """The same in few words, over a small picture."""
-    told: dict[str, str] = {"stopped": "Paused", "failed": "Failed", "unknown": "Not known"}
-    return told.get(run.state) or ("Waiting" if run.awaiting_slot else STEP_NAMES[run.step])
+    words: dict[str, str] = {"stopped": "Paused", "failed": "Failed", "unknown": "Not known"}
+    return words.get(run.state) or ("Waiting" if run.awaiting_slot else STEP_NAMES[run.step])
 
 
 def group_status(runs: Sequence[Run]) -> str:
@@ -49,34 +49,44 @@ def group_status(runs: Sequence[Run]) -> str:
     return ", ".join(f"{kinds[kind]} {kind}" for kind in order if kinds[kind]) + "."
 
 
-def group_note(usual: float | None, *, watching: bool) -> str:
+def group_note(median_duration: float | None, *, is_watched: bool) -> str:
     """Goes on from there as long as not all are over."""
-    if not watching:
+    if not is_watched:
         return STOPPED_WATCHING
-    return f"Each{_usually(usual).replace(',', '', 1)}. {MAY_CLOSE}" if usual else MAY_CLOSE
+    return (
+        f"Each{_usually(median_duration).replace(',', '', 1)}. {MAY_CLOSE}"
+        if median_duration
+        else MAY_CLOSE
+    )
 
 
-def batch_status(how: BatchProgress) -> str:
+def batch_status(batch: BatchProgress) -> str:
     """ "12 of 50 done, 2 running, 35 waiting, 1 failed. About 3 min left."."""
     kinds = ("running", "waiting", "failed", "stopped")
-    counts = [f"{count} {kind}" for kind in kinds if (count := getattr(how, kind))]
-    told = ", ".join([f"{how.done} of {how.total} done", *counts]).replace("stopped", "paused")
-    if how.left is None:
-        return f"{told}." + (f" {NOTHING_SPENT}" if how.stopped == how.total else "")
-    about = f"{round(how.left / 60)} min" if how.left >= 90 else f"{max(1, round(how.left))} s"
-    return f"{told}. About {about} left. You may close this page; they go on."
+    counts = [f"{count} {kind}" for kind in kinds if (count := getattr(batch, kind))]
+    counted = ", ".join([f"{batch.done} of {batch.total} done", *counts]).replace(
+        "stopped", "paused"
+    )
+    if batch.left is None:
+        return f"{counted}." + (f" {NOTHING_SPENT}" if batch.stopped == batch.total else "")
+    about = (
+        f"{round(batch.left / 60)} min" if batch.left >= 90 else f"{max(1, round(batch.left))} s"
+    )
+    return f"{counted}. About {about} left. You may close this page; they go on."
 
 
-def run_status(run: Run | None, usual: float | None = None, *, watching: bool = True) -> str:
+def run_status(
+    run: Run | None, median_duration: float | None = None, *, is_watched: bool = True
+) -> str:
     """The one sentence under the steps; `median_duration` is what an edit takes here, in
     seconds."""
     if run is None:
         return "Ready."
-    if not watching and not run.is_finished:
+    if not is_watched and not run.is_finished:
         return STOPPED_WATCHING
     match run.state:
         case "running":
-            return _running(run, usual)
+            return _running(run, median_duration)
         case "done":
             return f"{'Done' if run.edit else 'Fetched'} in {seconds(run.elapsed)}."
         case "stopped":

@@ -22,6 +22,35 @@ StreamHandler = Callable[[PageEvent], Awaitable[PageUpdate | AsyncGenerator[Page
 """Shows one thing, or how runs go on."""
 
 
+EVENT: dict[str, Any] = {
+    "concurrency_limit": None,
+    "show_progress": "hidden",
+    "api_visibility": "private",
+}
+EVERY_PRESS = {"trigger_mode": "multiple"}
+"""Else a click is passed over while an earlier one is answered, or watched; right for Edit, which
+spends. A second press of any other finds done what the first has done."""
+ONCE = {"trigger_mode": "once"}
+LATEST = {"trigger_mode": "always_last"}
+MARKUP = {"postprocess": False}
+"""What is shown is markup as it is; Gradio would look at each piece in a thread of its own."""
+BROWSER_ONLY = {**EVENT, **LATEST, "queue": False}
+
+PRESSED = "(...values) => [...values.slice(0, -1), window.wavespeed.press()]"
+"""The last input is the press's id, made in the browser."""
+KEY_AS_IT_IS = "(own) => document.querySelector('#api-key input')?.value ?? own"
+"""Gradio may hear of the last letter after the key for Enter."""
+
+# What the events bring and change, by name.
+SESSION = ["visitor_id", "revealed"]
+FORM = ["files", "prompt", "one_edit_per_image"]
+PAYMENT = ["api_key", "price_usd"]
+EDIT = [*FORM, "variants", "sync_mode", "base64_output", *PAYMENT, "shown", *SESSION, "press_id"]
+NOTES = ["inputs_note", "prompt_note", "key_note", "fetch_note"]
+SHOWN = ["shown", "status", "results", "stop", *NOTES, "history", "tally"]
+FILLED = ["files", "prompt", "strip"]
+
+
 class Events:
     """Binds handlers to the components of the page, which have the names of `PageEvent`'s and
     `PageUpdate`'s fields."""
@@ -33,7 +62,8 @@ class Events:
     def bind(
         self, handler: Handler, inputs: Sequence[str], outputs: Sequence[str]
     ) -> dict[str, Any]:
-        """What an event listener of Gradio's takes: the function, its inputs and its outputs."""
+        """What an event listener of Gradio's takes: the function, its inputs and outputs, and how
+        it is called."""
 
         async def event(request: gr.Request, data: gr.EventData, *values: Any) -> Any:
             update = await handler(_event(request, data, inputs, values))
@@ -41,9 +71,21 @@ class Events:
             # Of a single output Gradio takes the value itself.
             return values_out if len(outputs) > 1 else values_out[0]
 
-        return self._listener(event, inputs, outputs)
+        return self._listener(event, inputs, outputs) | EVERY_PRESS
 
-    def bind_stream(
+    def latest(
+        self, handler: Handler, inputs: Sequence[str], outputs: Sequence[str]
+    ) -> dict[str, Any]:
+        """The same of what changes with each letter: only the last change counts."""
+        return self.bind(handler, inputs, outputs) | LATEST
+
+    def once(
+        self, handler: StreamHandler, inputs: Sequence[str], outputs: Sequence[str]
+    ) -> dict[str, Any]:
+        """As `stream`, of a press that spends."""
+        return self.stream(handler, inputs, outputs) | ONCE
+
+    def stream(
         self, handler: StreamHandler, inputs: Sequence[str], outputs: Sequence[str]
     ) -> dict[str, Any]:
         """The same of what may go on. With the visitor's history, which has a card as soon as there
@@ -58,7 +100,7 @@ class Events:
                 async for update in updates:
                     yield update.outputs(outputs)
 
-        return self._listener(event, inputs, outputs)
+        return self._listener(event, inputs, outputs) | MARKUP | EVERY_PRESS
 
     async def _updates(
         self, handler: StreamHandler, event: PageEvent
@@ -86,6 +128,7 @@ class Events:
             "fn": function,
             "inputs": [self._components[name] for name in inputs],
             "outputs": [self._components[name] for name in outputs],
+            **EVENT,
         }
 
 

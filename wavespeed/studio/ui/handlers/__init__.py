@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Self
 
+from wavespeed.studio.studio import Studio
 from wavespeed.studio.ui.covers import Covers
 from wavespeed.studio.ui.export_links import ExportLinks
 from wavespeed.studio.ui.presenter import Presenter
 from wavespeed.studio.ui.stream import RunStream
-from wavespeed.studio.ui.studio import Studio
 
 from .account import AccountHandlers
 from .edit import EditHandlers

@@ -10,11 +10,11 @@ import gradio as gr
 from wavespeed import InvalidEdit, WaveSpeedError
 from wavespeed.studio.runs.run import Run
 from wavespeed.studio.sessions import is_owner
+from wavespeed.studio.studio import Studio
 from wavespeed.studio.templating import render_template
 from wavespeed.studio.text import errors, labels
 from wavespeed.studio.ui.page_event import PageEvent
 from wavespeed.studio.ui.page_update import PageUpdate
-from wavespeed.studio.ui.studio import Studio
 
 BALANCE_TIMEOUT = 2.0
 """Seconds that the account's balance may take."""

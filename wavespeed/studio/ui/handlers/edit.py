@@ -14,6 +14,7 @@ from wavespeed import AsyncClient, Edit, InvalidEdit
 from wavespeed.studio.runs.batch import MAX_EDITS, is_batch
 from wavespeed.studio.runs.run import Run
 from wavespeed.studio.sessions import is_showcase
+from wavespeed.studio.studio import Studio
 from wavespeed.studio.text import errors, labels
 from wavespeed.studio.ui.actions import Action
 from wavespeed.studio.ui.covers import output_key
@@ -22,7 +23,6 @@ from wavespeed.studio.ui.page_event import PageEvent, PageId
 from wavespeed.studio.ui.page_update import PageUpdate
 from wavespeed.studio.ui.presenter import Presenter, View
 from wavespeed.studio.ui.stream import RunStream
-from wavespeed.studio.ui.studio import Studio
 
 from .history import HistoryHandlers
 
@@ -153,7 +153,7 @@ class EditHandlers:
             return await self._runner.runs.by_press(press_id, event.visitor_id)
         price = self._price(client, event)
         runs = self._runner.start_group(
-            edits, event.visitor_id, press=press_id, client=client, price_usd=price, batch=batch
+            edits, event.visitor_id, press_id=press_id, client=client, price_usd=price, batch=batch
         )
         self._history.turn(event.page)
         return runs

@@ -9,6 +9,7 @@ from dataclasses import replace
 from wavespeed import WaveSpeedError
 from wavespeed.studio.media import previews
 from wavespeed.studio.runs.run import Run
+from wavespeed.studio.studio import Studio
 from wavespeed.studio.text import errors
 from wavespeed.studio.ui.actions import Action
 from wavespeed.studio.ui.export_links import ExportLinks
@@ -16,7 +17,6 @@ from wavespeed.studio.ui.page_event import PageEvent, PageId
 from wavespeed.studio.ui.page_update import PageUpdate
 from wavespeed.studio.ui.presenter import Presenter, View
 from wavespeed.studio.ui.render.history import render_exported
-from wavespeed.studio.ui.studio import Studio
 
 from .account import AccountHandlers
 from .inputs import InputHandlers

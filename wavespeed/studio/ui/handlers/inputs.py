@@ -15,6 +15,7 @@ from wavespeed.studio.runs.files import sha256
 from wavespeed.studio.runs.metadata import EditMetadata
 from wavespeed.studio.runs.run import Run
 from wavespeed.studio.sessions import is_showcase
+from wavespeed.studio.studio import Studio
 from wavespeed.studio.templating import PHOTOS, render_template
 from wavespeed.studio.text import images, labels
 from wavespeed.studio.ui.actions import Action
@@ -24,7 +25,6 @@ from wavespeed.studio.ui.form import form_of_run
 from wavespeed.studio.ui.page_event import PageEvent
 from wavespeed.studio.ui.page_update import UNCHANGED, PageUpdate
 from wavespeed.studio.ui.render.inputs import render_strip
-from wavespeed.studio.ui.studio import Studio
 
 
 class InputHandlers:

@@ -6,6 +6,7 @@ import gradio as gr
 
 from wavespeed.studio.runs.run import Run
 from wavespeed.studio.sessions import new_visitor_id
+from wavespeed.studio.studio import Studio
 from wavespeed.studio.text import labels, status
 from wavespeed.studio.ui.actions import Action
 from wavespeed.studio.ui.form import form_of_run, parse_draft, parse_query
@@ -13,7 +14,6 @@ from wavespeed.studio.ui.page_event import PageEvent
 from wavespeed.studio.ui.page_update import UNCHANGED, PageUpdate
 from wavespeed.studio.ui.presenter import View
 from wavespeed.studio.ui.stream import RunStream
-from wavespeed.studio.ui.studio import Studio
 
 from .account import AccountHandlers
 from .edit import Streamed

@@ -73,11 +73,11 @@ def _state(run: Run | None, *, is_going: bool, is_watched: bool) -> str:
 def _sentence(runs: Sequence[Run], median_duration: float | None, *, is_watched: bool) -> str:
     if len(runs) <= 1:
         run = runs[0] if runs else None
-        return status.run_status(run, median_duration, watching=is_watched)
+        return status.run_status(run, median_duration, is_watched=is_watched)
     sentence = status.group_status(runs)
     if all(run.is_finished for run in runs):
         return sentence
-    return f"{sentence} {status.group_note(median_duration, watching=is_watched)}"
+    return f"{sentence} {status.group_note(median_duration, is_watched=is_watched)}"
 
 
 def _steps(run: Run | None, now: float, current: str) -> list[StepView]:
