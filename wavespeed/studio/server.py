@@ -32,17 +32,12 @@ from wavespeed.studio.runs.executor import Limits
 from wavespeed.studio.runs.migration import UnknownDatabase
 from wavespeed.studio.runs.runner import Runner
 from wavespeed.studio.runs.store import Store, StoreError
+from wavespeed.studio.security.gradio_patches import apply_patches
 from wavespeed.studio.security.login_throttle import LoginThrottle
 from wavespeed.studio.security.middleware import SecurityMiddleware, install
 from wavespeed.studio.security.origins import Origins, is_local
 from wavespeed.studio.security.request_bodies import BodyLimits
-from wavespeed.studio.security.uploads import (
-    UploadRecorder,
-    Uploads,
-    leave_no_remains,
-    leave_paths_alone,
-    remember_no_values,
-)
+from wavespeed.studio.security.uploads import UploadRecorder, Uploads
 from wavespeed.studio.sessions import ClientFactory
 from wavespeed.studio.settings import Settings, warning_of_a_space
 from wavespeed.studio.studio import Studio
@@ -99,7 +94,7 @@ def run(
         store = stack.enter_context(_store(settings, handover))
         _prepare_cache(settings)
         studio = _studio(settings, engine, client, store, _client_factory(settings, pace, pool))
-        _change_gradio()
+        apply_patches()
         page = build(studio)
         gc.freeze()
         gc.enable()
@@ -233,12 +228,6 @@ def _studio(
 
 def _bytes(megabytes: int | None) -> int | None:
     return None if megabytes is None else megabytes * MEGABYTE
-
-
-def _change_gradio() -> None:
-    leave_paths_alone()
-    leave_no_remains()
-    remember_no_values()
 
 
 def _launch(page: gr.Blocks, studio: Studio, settings: Settings, pool: ConnectionPool) -> None:

@@ -2,21 +2,39 @@
 
 from __future__ import annotations
 
-from gradio.events import api
+from collections.abc import Callable
+from typing import Any
 
+from gradio.events import api
+from gradio.utils import get_function_description
+
+from wavespeed.studio.runs.account import Account
 from wavespeed.studio.studio import Studio
 
+from .calls import Calls
 from .edit import EditApi
+from .mcp import EditTool
 
 
 def add_endpoints(studio: Studio) -> None:
-    """The endpoints for scripts and, with Gradio's MCP server, the tool for models; call it within
-    the page's Blocks."""
-    endpoints = EditApi(studio.runner, studio.account, studio.client_of, studio.uploads)
-    for endpoint in (endpoints.edit, endpoints.edit_stream):
-        about = endpoints.description(endpoint)
-        name = endpoint.__name__
+    """Adds the endpoints for scripts and, with Gradio's MCP server, the tool for models; to be
+    called within the page's Blocks."""
+    calls = Calls(studio)
+    scripts = EditApi(calls, studio.runner)
+    for name, endpoint in {"edit": scripts.edit, "edit_stream": scripts.edit_stream}.items():
+        about = description(endpoint, studio.account)
         api(endpoint, api_name=name, api_description=about, concurrency_limit=None)
     if studio.has_mcp:  # Not queued: what goes through the queue reaches a model as one long text.
-        about = endpoints.description(endpoints.edit_picture)
-        api(endpoints.edit_picture, api_name="edit_picture", api_description=about, queue=False)
+        tool = EditTool(calls).edit_picture
+        about = description(tool, studio.account)
+        api(tool, api_name="edit_picture", api_description=about, queue=False)
+
+
+def description(endpoint: Callable[..., Any], account: Account) -> str:
+    """What its docstring says of an endpoint, and which model it asks at what price, which only the
+    settings and the service know."""
+    about, _, returns = get_function_description(endpoint)
+    price = account.price_usd
+    costs = "cost_usd says what it took" if price is None else f"some {price:g} USD an edit"
+    sentence = f"{about} The model is {account.model}, {costs}."
+    return f"{sentence} Returns: {', '.join(returns)}" if returns else sentence

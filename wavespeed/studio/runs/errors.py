@@ -34,8 +34,8 @@ class LimitExceeded(WaveSpeedError):
     code = "limit_exceeded"
 
     def __init__(self, limit: str, opens: datetime) -> None:
-        whose = "Today's budget is" if limit == "budget" else "Your edits of today are"
-        super().__init__(f"{whose} used up. It opens again at {opens:%H:%M} UTC.")
+        subject = "Today's budget is" if limit == "budget" else "Your edits of today are"
+        super().__init__(f"{subject} used up. It opens again at {opens:%H:%M} UTC.")
         self.limit = limit
 
 
@@ -58,8 +58,8 @@ class QuotaExceeded(WaveSpeedError):
     code = "quota_exceeded"
 
     def __init__(self, limit: str, most: str) -> None:
-        whose = "your edits" if limit == "visitor" else "all edits on this server"
-        super().__init__(f"The pictures and results of {whose} take {most}, all that they may.")
+        owner = "your edits" if limit == "visitor" else "all edits on this server"
+        super().__init__(f"The pictures and results of {owner} take {most}, all that they may.")
         self.limit = limit
 
 

@@ -126,13 +126,13 @@ class Runner:
     ) -> Run:
         """A run of a task that was made elsewhere, or the visitor's own that made it; costs
         nothing."""
-        own = await self.runs.by_prediction(
+        existing = await self.runs.by_prediction(
             prediction.id, visitor_id
         )  # Of two presses one fetches.
-        if own is not None:
-            if own.state != "done":
-                await self.recheck(own.id, visitor_id, client)
-            return self.runs.latest(own.id) or own
+        if existing is not None:
+            if existing.state != "done":
+                await self.recheck(existing.id, visitor_id, client)
+            return self.runs.latest(existing.id) or existing
         run = self._new(visitor_id, None, client)
         run = run.apply(
             Recovered(0.0, replace(prediction, status="processing"))
@@ -201,10 +201,10 @@ class Runner:
         run = run and (self.runs.latest(run_id) or run)
         if run is None or run.state != "stopped" or run.edit is None or run_id in self._tasks:
             return
-        own = client if run.uses_visitor_key else self._client
-        if own is not None and run.payer in (VISITORS, self._service):
+        payer_client = client if run.uses_visitor_key else self._client
+        if payer_client is not None and run.payer in (VISITORS, self._service):
             edit = replace(run.edit, model=self._model)
-            self._spawn(replace(run, state="running", edit=edit, price_usd=price_usd), own)
+            self._spawn(replace(run, state="running", edit=edit, price_usd=price_usd), payer_client)
 
     def retry(
         self, run: Run, client: AsyncClient | None, price_usd: float | None, press_id: str = ""

@@ -76,30 +76,30 @@ class BodyLimits:
         without a length that turns out to be too large raises Starlette's exception where it is
         read."""
         headers = Headers(scope=scope)
-        most = self._limit(scope["path"])
-        if _declared_length(headers) > most:
+        limit = self._limit(scope["path"])
+        if _declared_length(headers) > limit:
             await _discard(receive)
-            raise RequestRefused(_too_large(most))
+            raise RequestRefused(_too_large(limit))
         if "content-length" not in headers and "transfer-encoding" not in headers:
             yield scope, receive
-        elif most == self._max_upload_bytes:
-            yield scope, _count(receive, most)
+        elif limit == self._max_upload_bytes:
+            yield scope, _count(receive, limit)
         else:
             held = _Held()
-            body = await self._read(receive, most, held)
+            body = await self._read(receive, limit, held)
             if refusal := await check(body):
                 raise RequestRefused(refusal)
             yield {**scope, "wavespeed.body": held}, _replay(body, receive)
 
-    async def _read(self, receive: Receive, most: int, held: _Held) -> bytearray:
+    async def _read(self, receive: Receive, limit: int, held: _Held) -> bytearray:
         """The whole body, in one piece however small its pieces were."""
         body = bytearray()
         async for piece in _pieces(receive):
             body += piece
-            if len(body) > most:
+            if len(body) > limit:
                 body.clear()
                 await _discard(receive)
-                raise RequestRefused(_too_large(most))
+                raise RequestRefused(_too_large(limit))
             if len(body) > LARGE_BYTES:
                 held.byte_count = len(body)
                 self._held.add(held)
@@ -120,8 +120,8 @@ def _declared_length(headers: Headers) -> int:
     return int(length) if length.isascii() and length.isdigit() else 0
 
 
-def _too_large(most: int) -> Refusal:
-    return Refusal(413, labels.body_too_large(byte_count(most)))
+def _too_large(limit: int) -> Refusal:
+    return Refusal(413, labels.body_too_large(byte_count(limit)))
 
 
 async def _pieces(receive: Receive) -> AsyncGenerator[bytes]:
@@ -166,7 +166,7 @@ def _replay(body: bytearray, receive: Receive) -> Receive:
     return replay
 
 
-def _count(receive: Receive, most: int) -> Receive:
+def _count(receive: Receive, limit: int) -> Receive:
     """Reads an upload as it comes, up to its limit."""
     size, more = 0, True
 
@@ -181,8 +181,8 @@ def _count(receive: Receive, most: int) -> Receive:
             raise HTTPException(408, labels.BODY_SLOW) from None
         size += len(message.get("body", b""))
         more = message.get("more_body", False)
-        if size > most:
-            raise HTTPException(413, _too_large(most).message)
+        if size > limit:
+            raise HTTPException(413, _too_large(limit).message)
         return message
 
     return count

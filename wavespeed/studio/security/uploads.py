@@ -16,14 +16,8 @@ import os
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from tempfile import _TemporaryFileWrapper
 from typing import Any
 
-import gradio as gr
-from gradio.components.api_component import Api
-from gradio.route_utils import GradioMultiPartParser
-from gradio.state_holder import SessionState
-from starlette.datastructures import FormData, UploadFile
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from wavespeed import InvalidEdit
@@ -84,11 +78,11 @@ class Uploads:
     async def allowed_paths(self, paths: Sequence[Any], visitor_id: str) -> list[Path | None]:
         """The files of these paths, which are whatever a browser sent; None where the visitor may
         not name it. Opens nothing."""
-        named = [_normalized(path) for path in paths]
+        normalized = [_normalized(path) for path in paths]
         known: set[str] = set()
-        if wanted := sorted({path for path in named if path})[:MAX_FILES]:
+        if wanted := sorted({path for path in normalized if path})[:MAX_FILES]:
             known = await asyncio.to_thread(self._store.allowed_paths, wanted, visitor_id)
-        return [Path(path) if path in known else None for path in named]
+        return [Path(path) if path in known else None for path in normalized]
 
     async def checked_paths(self, files: Files, visitor_id: str) -> list[Path]:
         """What a gallery handed over, if the visitor may name all of it. Raises `InvalidEdit`."""
@@ -110,9 +104,11 @@ class Uploads:
             await asyncio.sleep(DAY)
 
     async def _allow(self, paths: Sequence[str], visitor_id: str) -> None:
-        named = [path for path in map(_normalized, paths) if path]
-        if named:
-            await asyncio.to_thread(self._store.allow_paths, named, visitor_id, datetime.now(UTC))
+        normalized = [path for path in map(_normalized, paths) if path]
+        if normalized:
+            await asyncio.to_thread(
+                self._store.allow_paths, normalized, visitor_id, datetime.now(UTC)
+            )
 
 
 class UploadRecorder:
@@ -162,56 +158,6 @@ async def _refuse(sentence: str, send: Send) -> None:
     headers = [(b"content-type", b"text/plain"), (b"content-length", b"%d" % len(body))]
     await send({"type": "http.response.start", "status": 507, "headers": headers})
     await send({"type": "http.response.body", "body": body})
-
-
-async def _unchanged_path(self: object, path: str | Path | None) -> str | None:
-    return None if path is None else str(path)
-
-
-def leave_paths_alone() -> None:
-    """Lets galleries and endpoints get paths as they were sent. Else Gradio downloads what is an
-    address, of any size, before anyone has looked at it.
-
-    It is the classes that are changed: sessions make components of their own. A class of ours
-    would not do, since Gradio writes a stub file beside the source of each.
-    """
-    for kind in (gr.Gallery, Api):
-        kind.async_move_resource_to_block_cache = _unchanged_path  # type: ignore[method-assign, assignment]
-
-
-def leave_no_remains() -> None:
-    """Deletes what Gradio has of an upload whose sender hangs up or is sent away, and files of a
-    field that it does not read: else they lie in its cache, counted by nothing, until a restart."""
-    parse = GradioMultiPartParser.parse
-
-    async def parse_or_delete(self: GradioMultiPartParser) -> FormData:
-        taken: set[str] = set()
-        try:
-            form = await parse(self)
-            files = [one for one in form.getlist("files") if isinstance(one, UploadFile)]
-            taken = {str(one.file.name) for one in files}
-            return form
-        finally:
-            for file in self._files_to_close_on_error:
-                if file.name not in taken:
-                    _delete(file)
-
-    GradioMultiPartParser.parse = parse_or_delete  # type: ignore[method-assign]
-
-
-def _delete(file: _TemporaryFileWrapper[bytes]) -> None:
-    file.close()
-    Path(file.name).unlink(missing_ok=True)
-
-
-def remember_no_values() -> None:
-    """Keeps Gradio from remembering the last value of each field of each session for an hour: keys,
-    and of a thousand scripts the 50 MB of pictures that each has sent. It needs them for its deep
-    links alone, which are closed here (see middleware.py)."""
-    SessionState._update_value_in_config = _forget  # type: ignore[method-assign]
-
-
-def _forget(self: SessionState, key: int, value: object) -> None: ...
 
 
 def _paths(body: bytes) -> list[str]:

@@ -95,8 +95,8 @@ class Events:
         async def event(
             request: gr.Request, data: gr.EventData, *values: Any
         ) -> AsyncGenerator[list[Any]]:
-            said = _event(request, data, inputs, values)
-            async with aclosing(self._updates(handler, said)) as updates:
+            page_event = _event(request, data, inputs, values)
+            async with aclosing(self._updates(handler, page_event)) as updates:
                 async for update in updates:
                     yield update.outputs(outputs)
 

@@ -50,8 +50,8 @@ async def parse_draft(
 
 def parse_query(draft: Any) -> tuple[str, str | None]:
     """The prompt and the run's id that the page's address asks for: a stranger's words as well."""
-    asked = draft.get("asked") if isinstance(draft, dict) else None
-    query = asked if isinstance(asked, dict) else {}
+    query_of_draft = draft.get("asked") if isinstance(draft, dict) else None
+    query = query_of_draft if isinstance(query_of_draft, dict) else {}
     prompt, run_id = query.get("prompt"), query.get("run")
     return (
         prompt[:MAX_PROMPT] if isinstance(prompt, str) else "",

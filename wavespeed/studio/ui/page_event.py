@@ -57,11 +57,11 @@ class PageEvent:
     @classmethod
     def of(cls, request: gr.Request, data: object, values: Mapping[str, Any]) -> Self:
         """The event of the components' values by their names, and of what a button of ours says."""
-        known = {one.name for one in fields(cls)}
-        named = {name: value for name, value in values.items() if name in known}
+        field_names = {one.name for one in fields(cls)}
+        fields_by_name = {name: value for name, value in values.items() if name in field_names}
         sent = values.get("visitor_id")
         button = data if isinstance(data, dict) else {}
-        named |= {
+        fields_by_name |= {
             "visitor_id": visitor_id(sent, request),
             "sent_visitor_id": sent,
             "action": _action(button.get("action", button.get("do"))),
@@ -70,8 +70,8 @@ class PageEvent:
             "index": _index(button.get("index")),
         }
         if button.get("press"):
-            named["press_id"] = button["press"]
-        return cls(request=request, **named)
+            fields_by_name["press_id"] = button["press"]
+        return cls(request=request, **fields_by_name)
 
 
 def _action(text: object) -> Action | None:

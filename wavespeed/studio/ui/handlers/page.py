@@ -46,8 +46,8 @@ class PageHandlers:
         have filled them by now."""
         visitor_id = new_visitor_id(event.sent_visitor_id, event.request)
         is_withheld = self._inputs.withheld_from(event)
-        prompt, wanted = parse_query(event.draft)
-        run = await self._runner.runs.get(wanted or "", visitor_id)
+        prompt, linked_run_id = parse_query(event.draft)
+        run = await self._runner.runs.get(linked_run_id or "", visitor_id)
         last = run or await self._last_run(visitor_id)
         form = await form_of_run(last, self._uploads, is_withheld)
         draft = PageUpdate()
@@ -58,7 +58,7 @@ class PageHandlers:
             files=form.files if draft.files is UNCHANGED else draft.files,
             prompt=prompt or (form.prompt if draft.prompt is UNCHANGED else draft.prompt),
             one_edit_per_image=draft.one_edit_per_image,
-            shown=wanted,
+            shown=linked_run_id,
         )
         is_one_each = draft.one_edit_per_image is True
         shown = PageEvent(
