@@ -97,7 +97,7 @@ def check(content: bytes) -> Checked:
         cover.thumbnail((COVER, COVER), Image.Resampling.BOX)
         buffer = BytesIO()
         cover.save(buffer, "PNG")
-        uri = f"data:image/png;base64,{b64encode(buffer.getvalue()).decode()}"
+        uri = data_uri("png", buffer.getvalue())
         return Checked(str(picture.format), picture.width, picture.height, uri)
 
 
@@ -137,3 +137,8 @@ def jpeg(picture: Image.Image, edge: int) -> bytes:
     buffer = BytesIO()
     picture.convert("RGB").save(buffer, "JPEG", quality=85)
     return buffer.getvalue()
+
+
+def data_uri(kind: str, content: bytes) -> str:
+    """The picture in text, of the kind "jpeg" or "png"."""
+    return f"data:image/{kind};base64,{b64encode(content).decode()}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,7 +90,7 @@ def _picture(path: Path, share: int) -> Picture | None:
         small = decoder.shared.run(thumbnails.for_sheet, path, max(share, LEAST_BYTES))
     except Exception:  # noqa: BLE001 - Pillow names no closed set of what it raises
         return None
-    source = f"data:image/jpeg;base64,{b64encode(small.jpeg).decode()}"
+    source = thumbnails.data_uri("jpeg", small.jpeg)
     return Picture(source, *small.size, small.format)
 
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 import hashlib
 import shutil
 import uuid
-from base64 import b64encode
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -249,4 +248,4 @@ def _sent(file: _File) -> tuple[str, bytes, int, int]:
 
 
 def _uri(jpeg: bytes) -> str:
-    return f"data:image/jpeg;base64,{b64encode(jpeg).decode()}"
+    return thumbnails.data_uri("jpeg", jpeg)

@@ -7,16 +7,16 @@ import logging
 import os
 import re
 import secrets
-import tempfile
 from pathlib import Path
 
 from wavespeed import Downloaded
 from wavespeed.studio.decoding import decoder, thumbnails
 from wavespeed.studio.decoding.thumbnails import Checked
 
+from .atomic import PARTIAL, replacing
 from .credentials import has_credentials
 from .errors import InvalidOutput, SaveFailed
-from .metadata import EditMetadata, packet, write
+from .metadata import EditMetadata, packet, sidecar, write
 from .run import OutputFile, Run
 
 log = logging.getLogger("wavespeed.studio")
@@ -53,7 +53,8 @@ class RunFiles:
         stem = f"{run.started_at:%H%M%S}-{_slug(run.prompt)}-{number}"
         try:
             day.mkdir(parents=True, exist_ok=True)
-            path = _write(content, day, stem, EXTENSIONS[kind])
+            path = day / f"{stem}.{EXTENSIONS[kind]}"
+            _write(content, path)
         except OSError as error:
             raise SaveFailed("The result could not be written to the disk.") from error
         if is_signed:
@@ -66,7 +67,7 @@ class RunFiles:
 
     def remove_partial_files(self) -> None:
         """Deletes what a process that was killed left half written."""
-        for part in self._folder.glob("outputs/**/.*.part"):
+        for part in self._folder.glob(f"outputs/**/{PARTIAL}"):
             part.unlink(missing_ok=True)
 
 
@@ -99,7 +100,7 @@ def _with_metadata(content: bytes, recipe: EditMetadata) -> tuple[bytes, Checked
 def _write_sidecar(picture: Path, recipe: EditMetadata) -> None:
     """The picture itself was paid for and is there: without the file beside it, it is as good."""
     try:
-        _write(packet(recipe), picture.parent, picture.name, "xmp")
+        _write(packet(recipe), sidecar(picture))
     except OSError:
         log.warning("the recipe of a result could not be written", exc_info=True)
 
@@ -112,20 +113,12 @@ def _checked(content: bytes) -> Checked:
         raise InvalidOutput("What the service sent is no picture.") from error
 
 
-def _write(content: bytes, folder: Path, stem: str, extension: str) -> Path:
-    """Under a name of its own, by way of a temporary file, so that no reader finds half of it."""
-    handle, temporary = tempfile.mkstemp(dir=folder, prefix=".", suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        path = folder / f"{stem}.{extension}"
-        os.replace(temporary, path)
-        return path
-    except OSError:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+def _write(content: bytes, path: Path) -> None:
+    """On the disk when it returns, even if the power fails."""
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _slug(prompt: str) -> str:

@@ -11,7 +11,6 @@ import logging
 import re
 import shutil
 import threading
-import uuid
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +19,7 @@ from wavespeed import byte_count
 from wavespeed.images import convert_file, naming
 from wavespeed.studio.decoding import decoder
 
+from .atomic import replacing
 from .errors import QuotaExceeded
 from .files import sha256
 from .run import SCRIPTS, Run
@@ -143,14 +143,8 @@ def _link_or_copy(image: Path, home: Path) -> Path:
 
 
 def _copy(image: Path, home: Path) -> None:
-    """All of it or nothing, also where the disk is full. Raises `OSError`."""
-    temporary = home.parent / f".{uuid.uuid4().hex}.part"
-    try:
+    with replacing(home) as temporary:
         shutil.copyfile(image, temporary)
-        temporary.replace(home)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 def _same_content(home: Path) -> Path | None:
