@@ -43,7 +43,14 @@ from filelock import FileLock, Timeout
 from gradio.events import api
 from starlette.middleware import Middleware
 
-from wavespeed import AsyncClient, ConnectionPool, Durations, InvalidApiKey, InvalidEdit, Pace
+from wavespeed import (
+    AsyncClient,
+    ConnectionPool,
+    Durations,
+    InvalidApiKey,
+    InvalidEdit,
+    Policies,
+)
 from wavespeed.sandbox import Sandbox, serve
 from wavespeed.studio import logs
 from wavespeed.studio.api.edit import EditApi
@@ -85,7 +92,7 @@ KEY_AS_IT_IS = "(own) => document.querySelector('#api-key input')?.value ?? own"
 MAX_PAGES = 1000
 """Pages that Gradio remembers, some 200 kB each and never less; its default is 10,000. Who has not
 been there for longest is forgotten first, which costs an open page nothing but what it looks at."""
-PACE = Pace()
+POLICIES = Policies()
 MAX_THREADS = 2000
 """Gradio lets this many events run at once, waiting ones included; its default is 40."""
 QUEUE_PAUSE = 0.02
@@ -339,7 +346,7 @@ def build(
 # --- Launch -----------------------------------------------------------------------------------
 
 
-def key_of_ones_own(settings: Settings, pace: Pace, pool: ConnectionPool) -> ClientFactory:
+def key_of_ones_own(settings: Settings, policies: Policies, pool: ConnectionPool) -> ClientFactory:
     """Clients of visitors' own keys: of the real service even where the sandbox answers others."""
     durations = Durations()  # What one of them learns of the service, all know.
 
@@ -352,7 +359,7 @@ def key_of_ones_own(settings: Settings, pace: Pace, pool: ConnectionPool) -> Cli
             return AsyncClient(
                 key or "",
                 base_url=settings.base_url,
-                pace=pace,
+                policies=policies,
                 http=pool,
                 durations=durations,
                 prepare=decoder.prepare,
@@ -406,9 +413,9 @@ def life(
     return lifespan
 
 
-def main(settings: Settings, handover: float = HANDOVER, pace: Pace = PACE) -> None:
+def main(settings: Settings, handover: float = HANDOVER, policies: Policies = POLICIES) -> None:
     """Serves the page until it is interrupted; `handover` is how long it waits for an earlier
-    process to leave the data folder, in seconds, and `pace` how often it asks the service."""
+    process to leave the data folder, in seconds, and `policies` how often it asks the service."""
     settings.adjust(os.environ)
     logs.configure(settings.log, settings.api_key)
     if warning := warning_of_a_space(os.environ):
@@ -425,12 +432,14 @@ def main(settings: Settings, handover: float = HANDOVER, pace: Pace = PACE) -> N
             sandbox = Sandbox(model=settings.model, seconds=settings.sandbox_seconds)
             base_url = stack.enter_context(serve(sandbox))
         key = labels.KEY_ASKED if settings.require_visitor_key else key
-        pool, pace = ConnectionPool(settings.proxies), replace(pace, deadline=settings.deadline)
+        pool = ConnectionPool(settings.proxies)
+        timeouts = replace(policies.timeouts, deadline=settings.deadline)
+        policies = replace(policies, timeouts=timeouts)
         try:
             client = AsyncClient(
                 settings.api_key or "sandbox",
                 base_url=base_url,
-                pace=pace,
+                policies=policies,
                 http=pool,
                 prepare=decoder.prepare,
             )
@@ -473,7 +482,7 @@ def main(settings: Settings, handover: float = HANDOVER, pace: Pace = PACE) -> N
         # With requirements-mcp.txt installed; but Gradio asks no model for the page's login.
         mcp = find_spec("mcp") is not None and settings.auth is None
 
-        client_of = key_of_ones_own(settings, pace, pool)
+        client_of = key_of_ones_own(settings, policies, pool)
         page = build(
             runner,
             account,

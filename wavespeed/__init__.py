@@ -9,7 +9,7 @@ httpx, Pillow and pillow-heif are all it needs; copy the files beside this one a
 """
 
 from ._durations import Durations
-from ._policies import Pace
+from ._policies import Policies, PollPolicy, RetryPolicy, Timeouts
 from ._pool import ConnectionPool
 from .client import BASE_URL, AsyncClient
 from .errors import (
@@ -98,8 +98,9 @@ __all__ = [
     "MissingOutputs",
     "ModelNotFound",
     "Output",
-    "Pace",
     "PermissionDenied",
+    "Policies",
+    "PollPolicy",
     "Polled",
     "Prediction",
     "PredictionEvent",
@@ -109,10 +110,12 @@ __all__ = [
     "PrivateAddress",
     "Proxies",
     "RateLimited",
+    "RetryPolicy",
     "ServerError",
     "Spent",
     "Submitted",
     "Submitting",
+    "Timeouts",
     "Uploaded",
     "Uploading",
     "Waiting",

@@ -14,7 +14,7 @@ import httpx
 
 from . import keys
 from ._network import check_host
-from ._policies import Pace, clock_offset, retry_after
+from ._policies import Timeouts, clock_offset, retry_after
 from ._pool import ConnectionPool, Route
 from ._responses import ApiResponse, address
 from .errors import ConnectionFailed, InvalidApiKey, InvalidResponse, PrivateAddress, WaveSpeedError
@@ -59,12 +59,12 @@ class Transport:
     """Requests with the key to the API's host, and without it to the hosts that keep files."""
 
     def __init__(
-        self, key: BearerAuth, *, base_url: str, pace: Pace, http: ConnectionPool | None
+        self, key: BearerAuth, *, base_url: str, timeouts: Timeouts, http: ConnectionPool | None
     ) -> None:
         self._auth = key
         self._base = _service(base_url)
         self._local = httpx.URL(self._base).host in LOOPBACK
-        self._pace = pace
+        self._timeouts = timeouts
         self.clock_offset = timedelta()
         self._owned = http is None
         self._http = http or ConnectionPool()
@@ -83,12 +83,14 @@ class Transport:
         files: dict[str, tuple[str, bytes, str]] | None = None,
         seconds: float | None = None,
     ) -> ApiResponse:
-        """The API. The whole exchange is bounded by `seconds` (default: `pace.answer`)."""
+        """The API. The whole exchange is bounded by `seconds` (default: `Timeouts.answer`)."""
         url = httpx.URL(self._base + path)
         route = self._http.route(url, public=False)
         async with self._http.acquire(route) as http:
             request = http.build_request(method, url, json=json, files=files)
-            return await self._send(http, request, seconds or self._pace.answer, route, keyed=True)
+            return await self._send(
+                http, request, seconds or self._timeouts.answer, route, keyed=True
+            )
 
     async def request_file(
         self,
@@ -112,7 +114,9 @@ class Transport:
                     request = http.build_request(method, target, content=content, headers=headers)
                 except _UNSENDABLE as error:
                     raise InvalidResponse("url") from error
-                answer = await self._send(http, request, self._pace.transfer, route, keyed=False)
+                answer = await self._send(
+                    http, request, self._timeouts.transfer, route, keyed=False
+                )
             if answer.location is None:
                 return answer
             target = _url(partial(target.join, answer.location))
@@ -138,7 +142,7 @@ class Transport:
     ) -> ApiResponse:
         """Raises `ConnectionFailed`, whose `sent_image` says if the other side can have seen the
         request."""
-        connect = self._pace.connect
+        connect = self._timeouts.connect
         limits = httpx.Timeout(seconds, connect=connect, pool=connect)
         request.extensions["timeout"] = limits.as_dict()
         auth = self._auth if keyed else None

@@ -45,7 +45,7 @@ PRIVATE_HOSTS = [
 @pytest.mark.anyio
 @pytest.mark.parametrize("host", PRIVATE_HOSTS)
 async def test_no_spelling_of_a_private_host_is_asked(host: str) -> None:
-    async with AsyncClient(KEY, base_url="https://api.wavespeed.ai", pace=QUICK) as client:
+    async with AsyncClient(KEY, base_url="https://api.wavespeed.ai", policies=QUICK) as client:
         with pytest.raises(InvalidResponse):
             await client.download(Output(url=f"https://{host}:9/x.png"))
 

@@ -54,7 +54,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 async def client(base_url: str, clock: Clock) -> AsyncIterator[AsyncClient]:
-    async with AsyncClient(KEY, base_url=base_url, pace=QUICK, now=clock) as client:
+    async with AsyncClient(KEY, base_url=base_url, policies=QUICK, now=clock) as client:
         yield client
 
 
@@ -243,14 +243,14 @@ async def test_no_picture_is_kept_once_it_is_uploaded(client: AsyncClient, edit:
 async def test_a_failed_upload_is_seen_by_all_who_wait_and_not_remembered(
     sandbox: Sandbox, client: AsyncClient, edit: Edit
 ) -> None:
-    sandbox.fail("put", delay=0.2, status=503, times=QUICK.tries)
+    sandbox.fail("put", delay=0.2, status=503, times=QUICK.retry.tries)
 
     both = await asyncio.gather(story(client, edit), story(client, edit), return_exceptions=True)
 
     assert [type(error) for error in both] == [ServerError, ServerError]
-    assert len(sandbox.calls("put")) == QUICK.tries
+    assert len(sandbox.calls("put")) == QUICK.retry.tries
     assert isinstance((await story(client, edit))[-1], Finished)
-    assert len(sandbox.calls("put")) == QUICK.tries + 1
+    assert len(sandbox.calls("put")) == QUICK.retry.tries + 1
 
 
 async def test_an_edit_that_is_ready_when_the_upload_of_another_fails_uploads_on_its_own(

@@ -62,7 +62,7 @@ async def test_the_price_is_the_services_not_ours(client: AsyncClient, sandbox: 
 async def test_a_price_that_can_not_be_asked_is_the_one_of_the_models_page(
     client: AsyncClient, sandbox: Sandbox
 ) -> None:
-    sandbox.fail("price", status=503, times=QUICK.tries)
+    sandbox.fail("price", status=503, times=QUICK.retry.tries)
     assert await learnt(Account(client)) == 0.02
 
 

@@ -81,7 +81,7 @@ async def test_an_outage_during_the_search_leaves_it_unknown_not_free(
     runner: Runner, store: Store, sandbox: Sandbox, edit: Edit
 ) -> None:
     sandbox.fail("submit", drop=True)
-    sandbox.fail("recent", status=503, times=QUICK.tries * 2)
+    sandbox.fail("recent", status=503, times=QUICK.retry.tries * 2)
 
     end = await runner.wait_until_finished(runner.start(edit, ME).id)
 
