@@ -10,8 +10,8 @@ import asyncio
 import math
 import random
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
-from contextlib import aclosing, closing
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
+from contextlib import aclosing
 from datetime import datetime, timedelta
 from functools import partial
 from types import TracebackType
@@ -20,10 +20,10 @@ from typing import Self, TypeVar
 from ._api import PAGE_SIZE, Api
 from ._durations import Durations
 from ._policies import Policies
-from ._polling import AcceptedPrediction, PredictionPoller
+from ._polling import AcceptedPrediction, Clock, PredictionPoller
 from ._pool import ConnectionPool
 from ._transport import BearerAuth, Transport
-from ._uploads import UNREADABLE, Clock, EditImages, OnRetry, Prepare, Uploads
+from ._uploads import UNREADABLE, OnRetry, Prepare, ReadyImage, Uploads
 from .errors import (
     ApiError,
     EditFailed,
@@ -62,7 +62,7 @@ class AsyncClient:
 
     Use as `async with AsyncClient(key) as client`; an `http` of one's own is shared, not closed.
     A file that was uploaded within the hour is not uploaded again. How long tasks take is learned
-    in `durations`, which clients of one service may share. `now` is a clock, in seconds.
+    in `durations`, which clients of one service may share.
     Pictures are made ready in threads, unless `prepare` does it elsewhere.
     Every method raises `WaveSpeedError`s only; a key that can't be one is an `InvalidApiKey` at
     once. The key goes to `base_url` alone, never to the hosts that keep the files.
@@ -76,7 +76,6 @@ class AsyncClient:
         policies: Policies | None = None,
         http: ConnectionPool | None = None,
         durations: Durations | None = None,
-        now: Clock = time.monotonic,
         prepare: Prepare | None = None,
     ) -> None:
         key = BearerAuth(api_key)
@@ -87,8 +86,7 @@ class AsyncClient:
         self._transport = Transport(key, base_url=base_url, timeouts=timeouts, http=http)
         self._api = Api(self._transport, timeouts)
         self._durations = durations or Durations()
-        self._now = now
-        self._uploads = Uploads(self._upload, now, prepare)
+        self._uploads = Uploads(self._upload, prepare)
 
     async def __aenter__(self) -> Self:
         return self
@@ -116,24 +114,34 @@ class AsyncClient:
         is asked for. Closing the generator stops the watching, never the edit at the service.
         """
         clock = self._clock()
-        with closing(self._uploads.of_edit(edit.images)) as batch:
-            yield Preparing(clock())
-            changes = await batch.prepare()
-            yield Uploading(clock(), changes)
-            urls: tuple[str, ...] = ()
-            async with aclosing(_stream(partial(_upload_all, batch, clock))) as events:
-                async for event in events:
-                    urls = event.urls if isinstance(event, Uploaded) else urls
-                    yield event
-        # From here on nobody needs the pictures, up to 67 MB, during the minutes of waiting.
+        urls: tuple[str, ...] = ()
+        # In a generator of its own, so that nobody holds the pictures, up to 67 MB, during the
+        # minutes of waiting.
+        async with aclosing(self._prepare_and_upload(edit, clock)) as events:
+            async for event in events:
+                if isinstance(event, Uploaded):
+                    urls = event.urls
+                yield event
         try:
             async with aclosing(self._submit_and_poll(edit, urls, clock)) as events:
                 async for event in events:
                     yield event
         except (EditFailed, ApiError) as error:
             if error.service_code == UNREADABLE:
-                batch.forget()
+                self._uploads.forget(urls)
             raise
+
+    async def _prepare_and_upload(self, edit: Edit, clock: Clock) -> AsyncGenerator[Event]:
+        yield Preparing(clock())
+        images = await self._uploads.prepare(edit.images)
+        yield Uploading(clock(), tuple(image.preprocessing for image in images))
+        async with aclosing(_stream(partial(self._upload_all, images, clock))) as events:
+            async for event in events:
+                yield event
+
+    async def _upload_all(self, images: Sequence[ReadyImage], clock: Clock, emit: Emit) -> None:
+        urls = await self._uploads.upload(images, _on_retry(clock, emit))
+        emit(Uploaded(clock(), urls))
 
     async def _submit_and_poll(
         self, edit: Edit, urls: Iterable[str], clock: Clock
@@ -347,10 +355,11 @@ class AsyncClient:
     async def _upload(self, image: Image, on_retry: OnRetry | None = None) -> str:
         return await self._with_retries(lambda: self._api.upload(image), on_retry)
 
-    def _clock(self) -> Clock:
+    @staticmethod
+    def _clock() -> Clock:
         """Seconds since now."""
-        began = self._now()
-        return lambda: self._now() - began
+        start = time.monotonic()
+        return lambda: time.monotonic() - start
 
     def _retry_delay(
         self,
@@ -369,11 +378,6 @@ class AsyncClient:
         if delay is None or since + delay > self._policies.timeouts.deadline:
             raise error
         return delay
-
-
-async def _upload_all(batch: EditImages, clock: Clock, emit: Emit) -> None:
-    urls = await batch.upload(_on_retry(clock, emit))
-    emit(Uploaded(clock(), urls))
 
 
 def _on_retry(clock: Clock, emit: Emit) -> OnRetry:
