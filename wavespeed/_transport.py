@@ -1,10 +1,10 @@
-"""The only file that sends: a request out, an `ApiResponse` or `ConnectionFailed` back."""
+"""Sending requests: one out, an `ApiResponse` or `ConnectionFailed` back. Nothing else sends."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Generator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -12,12 +12,12 @@ from typing import Any
 import httpcore
 import httpx
 
-from . import keys
+from ._auth import BearerAuth
 from ._network import check_host
 from ._policies import Timeouts, clock_offset, retry_after
 from ._pool import ConnectionPool, Route
 from ._responses import ApiResponse, address
-from .errors import ConnectionFailed, InvalidApiKey, InvalidResponse, PrivateAddress, WaveSpeedError
+from .errors import ConnectionFailed, InvalidResponse, PrivateAddress, WaveSpeedError
 from .proxies import LOOPBACK
 
 try:
@@ -194,27 +194,6 @@ def _url(make: Callable[[], httpx.URL]) -> httpx.URL:
         return make()
     except _UNSENDABLE as error:
         raise InvalidResponse("url") from error
-
-
-class BearerAuth(httpx.Auth):
-    """The key, where no `repr`, log line or traceback shows it, without what is pasted along."""
-
-    def __init__(self, api_key: str) -> None:
-        self.__key = keys.clean(api_key) if isinstance(api_key, str) else ""
-
-    def check(self) -> None:
-        """Raises `InvalidApiKey` for what can't be one. Apart, so that no frame of it holds the
-        key."""
-        if sentence := keys.problem(self.__key):
-            raise InvalidApiKey(sentence, status=401)
-
-    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        request.headers["Authorization"] = f"Bearer {self.__key}"
-        yield request
-
-    def redact(self, text: str) -> str:
-        """A text that is going to be shown and may repeat the key, as error texts do."""
-        return keys.redact(text, self.__key)
 
 
 async def _read_all(chunks: AsyncIterator[bytes]) -> bytes:

@@ -18,11 +18,12 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from ._api import PAGE_SIZE, Api
+from ._auth import BearerAuth
 from ._durations import Durations
 from ._policies import Policies
 from ._polling import AcceptedPrediction, Clock, PredictionPoller
 from ._pool import ConnectionPool
-from ._transport import BearerAuth, Transport
+from ._transport import Transport
 from ._uploads import UNREADABLE, OnRetry, Prepare, ReadyImage, Uploads
 from .errors import (
     ApiError,
