@@ -43,14 +43,8 @@ from filelock import FileLock, Timeout
 from gradio.events import api
 from starlette.middleware import Middleware
 
-from wavespeed import (
-    AsyncClient,
-    ConnectionPool,
-    Durations,
-    InvalidApiKey,
-    InvalidEdit,
-    Policies,
-)
+from wavespeed import AsyncClient, ConnectionPool, Durations, Policies
+from wavespeed.errors import InvalidApiKey, InvalidEdit
 from wavespeed.sandbox import Sandbox, serve
 from wavespeed.studio import logs
 from wavespeed.studio.api.edit import EditApi

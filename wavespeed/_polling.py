@@ -14,7 +14,8 @@ from ._durations import Durations, duration
 from ._policies import Policies
 from ._responses import task_error
 from .errors import EditTimeout, MissingOutputs, PredictionNotFound, WaveSpeedError
-from .types import Completed, Event, Polled, Prediction, Waiting
+from .events import Completed, Event, Polled, Waiting
+from .types import Prediction
 
 Clock = Callable[[], float]
 

@@ -32,16 +32,11 @@ from .errors import (
     PredictionNotFound,
     WaveSpeedError,
 )
-from .types import (
-    MODEL,
+from .events import (
     Completed,
     Downloaded,
-    Edit,
     Event,
     Finished,
-    Image,
-    Output,
-    Prediction,
     Preparing,
     Submitted,
     Submitting,
@@ -49,6 +44,7 @@ from .types import (
     Uploading,
     Waiting,
 )
+from .types import MODEL, Edit, Image, Output, Prediction
 
 BASE_URL = "https://api.wavespeed.ai"
 MAX_PAGES = 10

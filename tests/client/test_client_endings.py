@@ -10,27 +10,22 @@ from typing import Any
 import pytest
 
 from tests.conftest import KEY, QUICK, patient, story
-from wavespeed import (
+from wavespeed import AsyncClient, Edit, Output, WaveSpeedError, prepare
+from wavespeed.errors import (
     ApiError,
-    AsyncClient,
     ConnectionFailed,
     ContentModerated,
-    Edit,
     EditFailed,
     EditTimeout,
-    Finished,
     InsufficientCredit,
     InvalidApiKey,
     InvalidEdit,
     InvalidResponse,
     ModelNotFound,
-    Output,
     PermissionDenied,
-    Polled,
     ServerError,
-    WaveSpeedError,
-    prepare,
 )
+from wavespeed.events import Finished, Polled
 from wavespeed.sandbox import Sandbox, serve
 
 pytestmark = pytest.mark.anyio

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import KEY, QUICK, story
-from wavespeed import AsyncClient, Edit, InvalidApiKey, InvalidResponse, WaveSpeedError
+from wavespeed import AsyncClient, Edit, WaveSpeedError
+from wavespeed.errors import InvalidApiKey, InvalidResponse
 from wavespeed.sandbox import Sandbox
 
 pytestmark = pytest.mark.anyio

@@ -11,19 +11,9 @@ from typing import Any
 import pytest
 
 from tests.conftest import KEY, QUICK, patient, story
-from wavespeed import (
-    AmbiguousSubmit,
-    ApiError,
-    AsyncClient,
-    Edit,
-    Finished,
-    RateLimited,
-    ServerError,
-    Submitted,
-    Submitting,
-    Waiting,
-    prepare,
-)
+from wavespeed import AsyncClient, Edit, prepare
+from wavespeed.errors import AmbiguousSubmit, ApiError, RateLimited, ServerError
+from wavespeed.events import Finished, Submitted, Submitting, Waiting
 from wavespeed.sandbox import Sandbox, serve
 
 pytestmark = pytest.mark.anyio

@@ -19,7 +19,8 @@ import pytest
 from tests.conftest import KEY, QUICK, story
 from tests.support import hostile
 from tests.support.apps import ROOT
-from wavespeed import AsyncClient, Edit, Image, InvalidEdit, prepare
+from wavespeed import AsyncClient, Edit, Image, prepare
+from wavespeed.errors import InvalidEdit
 from wavespeed.images import convert_file
 from wavespeed.sandbox import Sandbox
 from wavespeed.studio.decoding import decoder, thumbnails

@@ -23,19 +23,21 @@ from hypothesis import strategies as st
 from tests.conftest import KEY, QUICK, patient, story
 from wavespeed import (
     AsyncClient,
-    ConnectionFailed,
     ConnectionPool,
     Edit,
-    Finished,
-    InvalidEnvironment,
-    InvalidResponse,
     Output,
-    PrivateAddress,
     Proxies,
     WaveSpeedError,
     _network,
 )
 from wavespeed._pool import check_environment
+from wavespeed.errors import (
+    ConnectionFailed,
+    InvalidEnvironment,
+    InvalidResponse,
+    PrivateAddress,
+)
+from wavespeed.events import Finished
 
 pytestmark = pytest.mark.anyio
 

@@ -21,34 +21,32 @@ from tests.conftest import KEY, patient, story
 from tests.support import service as strict
 from tests.support.service import Service
 from wavespeed import (
-    ApiError,
     AsyncClient,
-    Completed,
-    ConnectionFailed,
-    Downloaded,
     Edit,
-    EditTimeout,
-    FileUnavailable,
-    Finished,
-    InsufficientCredit,
-    InvalidApiKey,
-    InvalidResponse,
-    MissingOutputs,
     Output,
-    PermissionDenied,
     Prediction,
-    PredictionNotFound,
-    RateLimited,
-    ServerError,
-    Submitted,
-    Waiting,
     WaveSpeedError,
     prepare,
 )
 from wavespeed._error_text import error_text
 from wavespeed._policies import RetryPolicy, clock_offset
 from wavespeed._responses import ApiResponse, price, task_error
-from wavespeed.errors import error_from_response
+from wavespeed.errors import (
+    ApiError,
+    ConnectionFailed,
+    EditTimeout,
+    FileUnavailable,
+    InsufficientCredit,
+    InvalidApiKey,
+    InvalidResponse,
+    MissingOutputs,
+    PermissionDenied,
+    PredictionNotFound,
+    RateLimited,
+    ServerError,
+    error_from_response,
+)
+from wavespeed.events import Completed, Downloaded, Finished, Submitted, Waiting
 from wavespeed.sandbox import Sandbox
 from wavespeed.studio.runs.run import Failed, Run
 from wavespeed.studio.runs.runner import Runner

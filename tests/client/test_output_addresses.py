@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from tests.conftest import KEY, QUICK, story
-from wavespeed import AsyncClient, Edit, Finished, InvalidResponse, Output
+from wavespeed import AsyncClient, Edit, Output
+from wavespeed.errors import InvalidResponse
+from wavespeed.events import Finished
 from wavespeed.sandbox import Sandbox
 
 pytestmark = pytest.mark.anyio

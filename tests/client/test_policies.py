@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wavespeed import (
+from wavespeed import PollPolicy, RetryPolicy, WaveSpeedError
+from wavespeed._policies import retry_after
+from wavespeed.errors import (
     AmbiguousSubmit,
     ApiError,
     ConnectionFailed,
@@ -21,13 +23,9 @@ from wavespeed import (
     InvalidEdit,
     InvalidResponse,
     PermissionDenied,
-    PollPolicy,
     RateLimited,
-    RetryPolicy,
     ServerError,
-    WaveSpeedError,
 )
-from wavespeed._policies import retry_after
 
 RETRY = RetryPolicy(first_delay=1.0, longest_delay=8.0, tries=3)
 

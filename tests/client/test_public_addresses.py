@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.conftest import KEY, QUICK
-from wavespeed import AsyncClient, InvalidResponse, Output
+from wavespeed import AsyncClient, Output
 from wavespeed._public_addresses import is_public
+from wavespeed.errors import InvalidResponse
 
 PRIVATE_HOSTS = [
     "127.0.0.1",

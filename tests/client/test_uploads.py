@@ -14,24 +14,10 @@ import pytest
 from PIL import Image
 
 from tests.conftest import QUICK, story
-from wavespeed import (
-    ApiError,
-    AsyncClient,
-    Edit,
-    EditFailed,
-    Event,
-    Finished,
-    InvalidEdit,
-    Preprocessing,
-    ServerError,
-    Submitting,
-    Uploaded,
-    Uploading,
-    Waiting,
-    _uploads,
-    images,
-)
+from wavespeed import AsyncClient, Edit, Preprocessing, _uploads, images
 from wavespeed._uploads import LIFETIME
+from wavespeed.errors import ApiError, EditFailed, InvalidEdit, ServerError
+from wavespeed.events import Event, Finished, Submitting, Uploaded, Uploading, Waiting
 from wavespeed.sandbox import Sandbox
 
 pytestmark = pytest.mark.anyio

@@ -11,10 +11,9 @@ import pytest
 from starlette.datastructures import Headers
 
 from tests.conftest import QUICK
-from wavespeed import (
+from wavespeed import AsyncClient, Edit
+from wavespeed.errors import (
     ApiError,
-    AsyncClient,
-    Edit,
     InactiveApiKey,
     InsufficientCredit,
     InvalidApiKey,

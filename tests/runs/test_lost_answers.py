@@ -12,7 +12,9 @@ import pytest
 
 from tests.conftest import QUICK
 from tests.support.runs import ME, YOU, restarted
-from wavespeed import AmbiguousSubmit, AsyncClient, Edit, Submitting
+from wavespeed import AsyncClient, Edit
+from wavespeed.errors import AmbiguousSubmit
+from wavespeed.events import Submitting
 from wavespeed.sandbox import Sandbox
 from wavespeed.studio.runs.run import OutcomeUnknown, Run
 from wavespeed.studio.runs.runner import Runner

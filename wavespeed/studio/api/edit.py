@@ -15,7 +15,8 @@ from urllib.parse import unquote, urlsplit
 import gradio as gr
 from gradio.utils import get_function_description
 
-from wavespeed import MAX_IMAGES, Edit, InvalidEdit, WaveSpeedError
+from wavespeed import MAX_IMAGES, Edit, WaveSpeedError
+from wavespeed.errors import InvalidEdit
 from wavespeed.images import MAX_FILE_BYTES
 from wavespeed.studio.media import previews
 from wavespeed.studio.runs.account import Account

@@ -10,7 +10,7 @@ import secrets
 import tempfile
 from pathlib import Path
 
-from wavespeed import Downloaded
+from wavespeed.events import Downloaded
 from wavespeed.studio.decoding import decoder, thumbnails
 from wavespeed.studio.decoding.thumbnails import Checked
 

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import assert_never
 
-from wavespeed import (
-    MAX_IMAGES,
+from wavespeed import MAX_IMAGES
+from wavespeed.errors import (
     AmbiguousSubmit,
     FileUnavailable,
     InvalidResponse,
@@ -19,10 +19,10 @@ from wavespeed import (
     PredictionNotFound,
     RateLimited,
     ServerError,
-    byte_count,
 )
 from wavespeed.studio.runs.batch import BatchProgress
 from wavespeed.studio.runs.run import OutputFile, Run, RunError, Step, Timings, total_usd
+from wavespeed.types import byte_count
 
 TITLE = "Image edit"
 SANDBOX = "Sandbox: simple filters, not the model"

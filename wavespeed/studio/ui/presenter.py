@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import gradio as gr
 
-from wavespeed import InvalidEdit
+from wavespeed.errors import InvalidEdit
 from wavespeed.studio.decoding.decoder import in_thread
 from wavespeed.studio.export.archive import archive, contact_sheet
 from wavespeed.studio.export.downloads import Downloads, Link

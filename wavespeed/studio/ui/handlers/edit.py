@@ -16,7 +16,8 @@ from typing import Any, Concatenate, ParamSpec
 
 import gradio as gr
 
-from wavespeed import AsyncClient, Edit, InvalidEdit, WaveSpeedError
+from wavespeed import AsyncClient, Edit, WaveSpeedError
+from wavespeed.errors import InvalidEdit
 from wavespeed.studio.runs.account import Account
 from wavespeed.studio.runs.batch import MAX_EDITS, is_batch
 from wavespeed.studio.runs.run import Run

@@ -9,7 +9,8 @@ from typing import Any
 
 import gradio as gr
 
-from wavespeed import MAX_IMAGES, InvalidEdit, WaveSpeedError
+from wavespeed import MAX_IMAGES, WaveSpeedError
+from wavespeed.errors import InvalidEdit
 from wavespeed.studio.decoding.decoder import in_thread
 from wavespeed.studio.media import previews
 from wavespeed.studio.runs.account import Account
