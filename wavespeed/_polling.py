@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import math
-import random
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from ._api import Api
+from ._clock import Clock
 from ._durations import Durations, duration
 from ._policies import Policies
 from ._responses import task_error
+from ._retries import Retries
 from .errors import EditTimeout, MissingOutputs, PredictionNotFound, WaveSpeedError
 from .events import Completed, Event, Polled, Waiting
 from .types import Prediction
-
-Clock = Callable[[], float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +43,7 @@ class PredictionPoller:
     ) -> None:
         self._api = api
         self._policies = policies
+        self._retries = Retries(policies)
         self._durations = durations
         self._clock = clock
         self._accepted = accepted
@@ -116,15 +116,8 @@ class PredictionPoller:
         self._failures = self._failures + 1 if type(error) is type(self._last_error) else 1
         self._last_error = error
         accepted_at = self._accepted.accepted_at
-        delay = self._policies.retry.delay(
-            error,
-            self._failures,
-            waited=math.inf if accepted_at is None else self._clock() - accepted_at,
-            already_billed=True,
-            jitter=random.random(),
-        )
-        if delay is None or delay > self._policies.timeouts.deadline:
-            raise error
+        waited = math.inf if accepted_at is None else self._clock() - accepted_at
+        delay = self._retries.delay(error, self._failures, waited=waited, already_billed=True)
         return max(self._policies.poll.shortest, delay)
 
     def _first_poll_at(self) -> float:

@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar
 from weakref import WeakValueDictionary
 
 from . import images
+from ._retries import OnRetry
 from .errors import WaveSpeedError
 from .types import Image, Preprocessing, is_url
 
@@ -24,8 +25,6 @@ UNREADABLE = 1402
 """`code` of an edit whose pictures the service could not fetch or read (documented)."""
 
 T = TypeVar("T")
-OnRetry = Callable[[float, WaveSpeedError], None]
-"""Called with the seconds until the next try of a request that did not get through, and why."""
 Send = Callable[[Image, OnRetry], Awaitable[str]]
 Prepare = Callable[[Path, str], Awaitable[Image]]
 """Makes a picture ready to send, of a file and what people call it. Whatever it raises becomes an

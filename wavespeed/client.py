@@ -7,31 +7,24 @@ sent again, and when, is decided in `_policies`; the requests themselves are in 
 from __future__ import annotations
 
 import asyncio
-import math
-import random
-import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from contextlib import aclosing
 from datetime import datetime, timedelta
 from functools import partial
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Self
 
 from ._api import PAGE_SIZE, Api
 from ._auth import BearerAuth
+from ._clock import Clock, start_clock
 from ._durations import Durations
 from ._policies import Policies
-from ._polling import AcceptedPrediction, Clock, PredictionPoller
+from ._polling import AcceptedPrediction, PredictionPoller
 from ._pool import ConnectionPool
+from ._retries import OnRetry, Retries
 from ._transport import Transport
-from ._uploads import UNREADABLE, OnRetry, Prepare, ReadyImage, Uploads
-from .errors import (
-    ApiError,
-    EditFailed,
-    FileUnavailable,
-    PredictionNotFound,
-    WaveSpeedError,
-)
+from ._uploads import UNREADABLE, Prepare, ReadyImage, Uploads
+from .errors import ApiError, EditFailed, FileUnavailable, WaveSpeedError
 from .events import (
     Completed,
     Downloaded,
@@ -50,7 +43,6 @@ BASE_URL = "https://api.wavespeed.ai"
 MAX_PAGES = 10
 """Of the list of predictions: a thousand are more than any recovery looks through."""
 
-T = TypeVar("T")
 Emit = Callable[[Event], None]
 
 
@@ -82,6 +74,7 @@ class AsyncClient:
         timeouts = self._policies.timeouts
         self._transport = Transport(key, base_url=base_url, timeouts=timeouts, http=http)
         self._api = Api(self._transport, timeouts)
+        self._retries = Retries(self._policies)
         self._durations = durations or Durations()
         self._uploads = Uploads(self._upload, prepare)
 
@@ -110,7 +103,7 @@ class AsyncClient:
         `Submitting` comes before the request that costs money, which goes out when the next event
         is asked for. Closing the generator stops the watching, never the edit at the service.
         """
-        clock = self._clock()
+        clock = start_clock()
         urls: tuple[str, ...] = ()
         # In a generator of its own, so that nobody holds the pictures, up to 67 MB, during the
         # minutes of waiting.
@@ -166,7 +159,7 @@ class AsyncClient:
         `age` is how many seconds ago the service took it, if that is known: one that is very new
         may not be known everywhere yet.
         """
-        clock = self._clock()
+        clock = start_clock()
         accepted = AcceptedPrediction(
             Prediction.from_id(prediction_id),
             accepted_at=None if age is None else clock() - age,
@@ -185,7 +178,8 @@ class AsyncClient:
             "enable_sync_mode": edit.sync_mode,
             "enable_base64_output": edit.base64_output,
         }
-        began, attempt = clock(), 0
+        start = clock()
+        attempt = 0
         while True:
             # One event before each try, the later ones too: whoever reads is in step with us and
             # always knows whether a request that costs money can be on its way.
@@ -194,9 +188,9 @@ class AsyncClient:
             try:
                 prediction = await self._api.submit(edit.model, body)
             except WaveSpeedError as error:
-                seconds = self._retry_delay(error, attempt, clock() - began)
-                yield Waiting(clock(), seconds, error)
-                await asyncio.sleep(seconds)
+                delay = self._retries.delay(error, attempt, since=clock() - start)
+                yield Waiting(clock(), delay, error)
+                await asyncio.sleep(delay)
             else:
                 yield Submitted(clock(), prediction)
                 return
@@ -227,41 +221,40 @@ class AsyncClient:
             raise
 
     async def _download_all(self, prediction: Prediction, clock: Clock, emit: Emit) -> None:
+        on_retry = _on_retry(clock, emit)
         for index in range(len(prediction.outputs)):
             try:
-                content = await self._download_paid(
-                    prediction.outputs[index], _on_retry(clock, emit)
-                )
+                content = await self._download_paid(prediction.outputs[index], on_retry)
             except FileUnavailable:
-                fresh = await self._renew_urls(prediction, index)
-                if fresh is None:
+                renewed = await self._renewed(prediction, index)
+                if renewed is None:
                     raise
-                prediction = fresh
+                prediction = renewed
                 emit(Completed(clock(), prediction))
-                content = await self._download_paid(
-                    prediction.outputs[index], _on_retry(clock, emit)
-                )
+                content = await self._download_paid(prediction.outputs[index], on_retry)
             emit(Downloaded(clock(), index, content))
 
     async def _download_paid(self, output: Output, on_retry: OnRetry) -> bytes:
         """A picture that is paid for, as long as it takes."""
         if output.content is not None:
             return output.content
-        return await self._with_retries(
+        return await self._retries.call(
             partial(self._api.download, output.url or ""), on_retry, already_billed=True
         )
 
-    async def _renew_urls(self, prediction: Prediction, index: int) -> Prediction | None:
-        """The task asked for once more, which renews the addresses of its pictures; None where it
+    async def _renewed(self, prediction: Prediction, index: int) -> Prediction | None:
+        """The task, asked for once more, which renews the addresses of its pictures; None where it
         has no other one for this picture."""
         try:
-            fresh = await self._with_retries(partial(self._api.result, prediction.id))
+            fresh = await self._retries.call(partial(self._api.result, prediction.id))
         except WaveSpeedError:
             return None  # What is wrong with the picture says more.
-        known = fresh.outputs[index : index + 1]
-        return fresh if known and known[0].url != prediction.outputs[index].url else None
+        if index >= len(fresh.outputs):
+            return None
+        is_renewed = fresh.outputs[index].url != prediction.outputs[index].url
+        return fresh if is_renewed else None
 
-    # --- The calls, tried until they get through or the policy gives up --------------
+    # --- The calls, tried until they get through or the policy gives up ------------------
 
     async def upload(self, image: Image) -> str:
         """The address under which the service reads the picture (for 7 days)."""
@@ -272,7 +265,7 @@ class AsyncClient:
 
         Raises `AmbiguousSubmit` where that is not known.
         """
-        async with aclosing(self._submit_with_retries(edit, urls, self._clock())) as events:
+        async with aclosing(self._submit_with_retries(edit, urls, start_clock())) as events:
             async for event in events:
                 if isinstance(event, Submitted):
                     return event.prediction
@@ -281,21 +274,21 @@ class AsyncClient:
     async def result(self, prediction_id: str) -> Prediction:
         """The task as it stands now."""
         known = Prediction.from_id(prediction_id)
-        return await self._with_retries(lambda: self._api.result(known.id))
+        return await self._retries.call(partial(self._api.result, known.id))
 
     async def download(self, output: Output) -> bytes:
         """The picture's bytes, untouched; the key is not sent to its host."""
         if output.content is not None:
             return output.content
-        return await self._with_retries(lambda: self._api.download(output.url or ""))
+        return await self._retries.call(partial(self._api.download, output.url or ""))
 
     async def balance(self) -> float:
         """What the account holds, in USD."""
-        return await self._with_retries(self._api.balance)
+        return await self._retries.call(self._api.balance)
 
     async def price(self, model: str = MODEL) -> float:
         """What one edit by the model costs this account, in USD. Asking is free."""
-        return await self._with_retries(partial(self._api.price, model))
+        return await self._retries.call(partial(self._api.price, model))
 
     async def list_predictions(
         self,
@@ -308,7 +301,7 @@ class AsyncClient:
         service's order: how a submission whose answer was lost is found again."""
         found: list[Prediction] = []
         for page in range(1, MAX_PAGES + 1):
-            items = await self._with_retries(
+            items = await self._retries.call(
                 partial(self._api.list_predictions, model, created_after, created_before, page)
             )
             found += items
@@ -318,77 +311,24 @@ class AsyncClient:
 
     async def delete(self, prediction_ids: Iterable[str]) -> int:
         """Deletes tasks and their pictures at the service for good; how many there were."""
-        identifiers = list(prediction_ids)
-        return await self._with_retries(lambda: self._api.delete(identifiers))
-
-    # --- Trying again -----------------------------------------------------------------------
-
-    async def _with_retries(
-        self,
-        once: Callable[[], Awaitable[T]],
-        on_retry: OnRetry | None = None,
-        *,
-        already_billed: bool = False,
-    ) -> T:
-        clock, attempt = self._clock(), 0
-        missing: float | None = None
-        while True:
-            attempt += 1
-            try:
-                return await once()
-            except WaveSpeedError as error:
-                if missing is None and isinstance(error, FileUnavailable):
-                    missing = clock()
-                waited = 0.0 if missing is None else clock() - missing
-                if isinstance(error, PredictionNotFound):
-                    waited = math.inf  # Nobody says that it was accepted just now.
-                seconds = self._retry_delay(
-                    error, attempt, clock(), waited=waited, already_billed=already_billed
-                )
-                if on_retry:
-                    on_retry(seconds, error)
-                await asyncio.sleep(seconds)
+        return await self._retries.call(partial(self._api.delete, list(prediction_ids)))
 
     async def _upload(self, image: Image, on_retry: OnRetry | None = None) -> str:
-        return await self._with_retries(lambda: self._api.upload(image), on_retry)
-
-    @staticmethod
-    def _clock() -> Clock:
-        """Seconds since now."""
-        start = time.monotonic()
-        return lambda: time.monotonic() - start
-
-    def _retry_delay(
-        self,
-        error: WaveSpeedError,
-        attempt: int,
-        since: float,
-        *,
-        waited: float = 0.0,
-        already_billed: bool = False,
-    ) -> float:
-        """Seconds until the next try, `since` seconds after the first; raises `error` where there
-        is none. `waited` is as in `RetryPolicy.delay`."""
-        delay = self._policies.retry.delay(
-            error, attempt, waited=waited, already_billed=already_billed, jitter=random.random()
-        )
-        if delay is None or since + delay > self._policies.timeouts.deadline:
-            raise error
-        return delay
+        return await self._retries.call(partial(self._api.upload, image), on_retry)
 
 
 def _on_retry(clock: Clock, emit: Emit) -> OnRetry:
-    """Pauses as events."""
     return lambda seconds, error: emit(Waiting(clock(), seconds, error))
 
 
 async def _stream(work: Callable[[Emit], Awaitable[None]]) -> AsyncGenerator[Event]:
-    """What `work` tells, as it happens, then its error if it has one; closing this cancels it."""
-    heard: asyncio.Queue[Event | None] = asyncio.Queue()
-    task = asyncio.ensure_future(work(heard.put_nowait))
-    task.add_done_callback(lambda _: heard.put_nowait(None))
+    """Yields what `work` emits, as it happens, and then raises its error if it has one; closing
+    this cancels it."""
+    queue: asyncio.Queue[Event | None] = asyncio.Queue()
+    task = asyncio.ensure_future(work(queue.put_nowait))
+    task.add_done_callback(lambda _: queue.put_nowait(None))
     try:
-        while (event := await heard.get()) is not None:
+        while (event := await queue.get()) is not None:
             yield event
         task.result()
     finally:
