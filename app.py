@@ -27,10 +27,10 @@ if __name__ == "__main__":
 
 import gradio as gr
 
-from wavespeed import Pace
-from wavespeed.studio import server
+from wavespeed import Policies
 from wavespeed.studio.api import add_endpoints
 from wavespeed.studio.media import previews
+from wavespeed.studio.server import HANDOVER, POLICIES, run
 from wavespeed.studio.studio import Studio
 from wavespeed.studio.templating import render_template, static
 from wavespeed.studio.text import labels
@@ -240,9 +240,9 @@ def build(studio: Studio) -> gr.Blocks:
     return page
 
 
-def main(settings: Settings, handover: float = server.HANDOVER, pace: Pace | None = None) -> None:
+def main(settings: Settings, handover: float = HANDOVER, policies: Policies = POLICIES) -> None:
     """Serves the page until it is interrupted; see `server.run`."""
-    server.run(build, settings, handover, pace)
+    run(build, settings, handover, policies)
 
 
 if __name__ == "__main__":

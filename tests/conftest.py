@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -16,7 +17,15 @@ from tests.support import chromium
 from tests.support.apps import PHOTOS, App, served
 from tests.support.service import Service, running
 from tests.support.visits import emptied, visit
-from wavespeed import AsyncClient, Edit, Event, Pace
+from wavespeed import (
+    AsyncClient,
+    Edit,
+    Policies,
+    PollPolicy,
+    RetryPolicy,
+    Timeouts,
+)
+from wavespeed.events import Event
 from wavespeed.sandbox import Sandbox, serve
 
 __all__ = ["PHOTOS"]
@@ -30,19 +39,10 @@ settings.load_profile("steady")
 expect.set_options(timeout=30_000)
 
 # The waits of the real thing, but short; what waits longer than a second says so in its test.
-QUICK = Pace(
-    deadline=8.0,
-    connect=2.0,
-    answer=5.0,
-    transfer=2.0,
-    sync=2.0,
-    tries=3,
-    shortest=0.05,
-    longest=0.1,
-    first_retry=0.02,
-    longest_retry=0.1,
-    missing_file=0.5,
-    unknown_task=0.5,
+QUICK = Policies(
+    Timeouts(deadline=8.0, connect=2.0, answer=5.0, transfer=2.0, sync=2.0),
+    RetryPolicy(tries=3, first_delay=0.02, longest_delay=0.1, missing_file=0.5, unknown_task=0.5),
+    PollPolicy(shortest=0.05, average=0.1, longest=0.1),
 )
 
 
@@ -78,7 +78,7 @@ def base_url(sandbox: Sandbox) -> Iterator[str]:
 
 @pytest.fixture
 async def client(base_url: str) -> AsyncIterator[AsyncClient]:
-    async with AsyncClient(KEY, base_url=base_url, pace=QUICK) as client:
+    async with AsyncClient(KEY, base_url=base_url, policies=QUICK) as client:
         yield client
 
 
@@ -164,9 +164,19 @@ async def story(client: AsyncClient, edit: Edit) -> list[Event]:
     return [event async for event in client.edit(edit)]
 
 
-def patient(**waits: float) -> Pace:
-    """The short waits, some of them changed."""
-    return replace(QUICK, **waits)  # type: ignore[arg-type]
+def patient(**waits: float) -> Policies:
+    """The short waits, some of them changed: each by the name of its field."""
+    policies = {}
+    for name, policy in vars_of(QUICK).items():
+        changed = {wait: waits.pop(wait) for wait in vars_of(policy) if wait in waits}
+        policies[name] = replace(policy, **changed)
+    assert not waits, f"no such waits: {waits}"
+    return Policies(**policies)
+
+
+def vars_of(policy: Any) -> dict[str, Any]:
+    """The fields of a dataclass that has slots, and their values."""
+    return {field.name: getattr(policy, field.name) for field in fields(policy)}
 
 
 @pytest.fixture(scope="session")

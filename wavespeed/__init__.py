@@ -5,37 +5,16 @@ and careful with money.
         async for event in client.edit(Edit("make it black and white", (Path("cup.jpg"),))):
             print(event)
 
+What happens during an edit is in `wavespeed.events`, what can go wrong in `wavespeed.errors`.
 httpx, Pillow and pillow-heif are all it needs; copy the files beside this one and they work alone.
 """
 
+from . import errors, events
 from ._durations import Durations
-from ._policies import Pace
+from ._policies import Policies, PollPolicy, RetryPolicy, Timeouts
 from ._pool import ConnectionPool
 from .client import BASE_URL, AsyncClient
-from .errors import (
-    AmbiguousSubmit,
-    ApiError,
-    ConnectionFailed,
-    ContentModerated,
-    EditFailed,
-    EditTimeout,
-    FileUnavailable,
-    InactiveApiKey,
-    InsufficientCredit,
-    InvalidApiKey,
-    InvalidEdit,
-    InvalidEnvironment,
-    InvalidResponse,
-    MissingOutputs,
-    ModelNotFound,
-    PermissionDenied,
-    PredictionNotFound,
-    PrivateAddress,
-    RateLimited,
-    ServerError,
-    Spent,
-    WaveSpeedError,
-)
+from .errors import WaveSpeedError
 from .images import prepare
 from .proxies import Proxies
 from .types import (
@@ -43,81 +22,34 @@ from .types import (
     MAX_PROMPT,
     MODEL,
     PRICE_USD,
-    BaseEvent,
-    Completed,
-    Downloaded,
     Edit,
-    Event,
-    Finished,
     Image,
     Output,
-    Polled,
     Prediction,
-    PredictionEvent,
-    Preparing,
     Preprocessing,
-    Submitted,
-    Submitting,
-    Uploaded,
-    Uploading,
-    Waiting,
-    byte_count,
-    is_model_id,
 )
 
-# fmt: off
 __all__ = [
     "BASE_URL",
     "MAX_IMAGES",
     "MAX_PROMPT",
     "MODEL",
     "PRICE_USD",
-    "AmbiguousSubmit",
-    "ApiError",
     "AsyncClient",
-    "BaseEvent",
-    "Completed",
-    "ConnectionFailed",
     "ConnectionPool",
-    "ContentModerated",
-    "Downloaded",
     "Durations",
     "Edit",
-    "EditFailed",
-    "EditTimeout",
-    "Event",
-    "FileUnavailable",
-    "Finished",
     "Image",
-    "InactiveApiKey",
-    "InsufficientCredit",
-    "InvalidApiKey",
-    "InvalidEdit",
-    "InvalidEnvironment",
-    "InvalidResponse",
-    "MissingOutputs",
-    "ModelNotFound",
     "Output",
-    "Pace",
-    "PermissionDenied",
-    "Polled",
+    "Policies",
+    "PollPolicy",
     "Prediction",
-    "PredictionEvent",
-    "PredictionNotFound",
-    "Preparing",
     "Preprocessing",
-    "PrivateAddress",
     "Proxies",
-    "RateLimited",
-    "ServerError",
-    "Spent",
-    "Submitted",
-    "Submitting",
-    "Uploaded",
-    "Uploading",
-    "Waiting",
+    "RetryPolicy",
+    "Timeouts",
     "WaveSpeedError",
-    "byte_count",
-    "is_model_id",
+    "errors",
+    "events",
     "prepare",
 ]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ._model_refusals import about_model
-from ._policies import Pace
+from ._policies import Timeouts
 from ._responses import ApiResponse, address, number, price
 from ._transport import Transport
 from .errors import (
@@ -28,9 +28,15 @@ PAGE_SIZE = 100
 class Api:
     """The service's calls. Each raises `WaveSpeedError`s; none is repeated here."""
 
-    def __init__(self, transport: Transport, pace: Pace) -> None:
+    def __init__(self, transport: Transport, timeouts: Timeouts) -> None:
         self._transport = transport
-        self._pace = pace
+        self._timeouts = timeouts
+
+    @property
+    def clock_offset(self) -> timedelta:
+        """How far the service's clock is ahead of this machine's, by its last answer; zero before
+        the first."""
+        return self._transport.clock_offset
 
     async def upload(self, image: Image) -> str:
         """The address under which the service reads the picture. A new ticket each time."""
@@ -63,7 +69,7 @@ class Api:
             "POST",
             "/api/v3/media/upload/binary",
             files={"file": (image.name, image.content, image.content_type)},
-            seconds=self._pace.transfer,
+            seconds=self._timeouts.transfer,
         )
         return address(answer.data().get("download_url"), "download_url")
 
@@ -72,7 +78,8 @@ class Api:
 
         Raises `AmbiguousSubmit` for whatever leaves open if it was taken.
         """
-        seconds = self._pace.sync if body["enable_sync_mode"] else self._pace.answer
+        is_sync = body["enable_sync_mode"]
+        seconds = self._timeouts.sync if is_sync else self._timeouts.answer
         try:
             answer = await self._transport.request(
                 "POST", f"/api/v3/{model}", body, seconds=seconds

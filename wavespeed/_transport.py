@@ -1,10 +1,10 @@
-"""The only file that sends: a request out, an `ApiResponse` or `ConnectionFailed` back."""
+"""Sending requests: one out, an `ApiResponse` or `ConnectionFailed` back. Nothing else sends."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Generator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -12,12 +12,12 @@ from typing import Any
 import httpcore
 import httpx
 
-from . import keys
+from ._auth import BearerAuth
 from ._network import check_host
-from ._policies import Pace, clock_offset, retry_after
+from ._policies import Timeouts, clock_offset, retry_after
 from ._pool import ConnectionPool, Route
 from ._responses import ApiResponse, address
-from .errors import ConnectionFailed, InvalidApiKey, InvalidResponse, PrivateAddress, WaveSpeedError
+from .errors import ConnectionFailed, InvalidResponse, PrivateAddress, WaveSpeedError
 from .proxies import LOOPBACK
 
 try:
@@ -59,12 +59,12 @@ class Transport:
     """Requests with the key to the API's host, and without it to the hosts that keep files."""
 
     def __init__(
-        self, key: BearerAuth, *, base_url: str, pace: Pace, http: ConnectionPool | None
+        self, key: BearerAuth, *, base_url: str, timeouts: Timeouts, http: ConnectionPool | None
     ) -> None:
         self._auth = key
         self._base = _service(base_url)
         self._local = httpx.URL(self._base).host in LOOPBACK
-        self._pace = pace
+        self._timeouts = timeouts
         self.clock_offset = timedelta()
         self._owned = http is None
         self._http = http or ConnectionPool()
@@ -83,12 +83,14 @@ class Transport:
         files: dict[str, tuple[str, bytes, str]] | None = None,
         seconds: float | None = None,
     ) -> ApiResponse:
-        """The API. The whole exchange is bounded by `seconds` (default: `pace.answer`)."""
+        """The API. The whole exchange is bounded by `seconds` (default: `Timeouts.answer`)."""
         url = httpx.URL(self._base + path)
         route = self._http.route(url, public=False)
         async with self._http.acquire(route) as http:
             request = http.build_request(method, url, json=json, files=files)
-            return await self._send(http, request, seconds or self._pace.answer, route, keyed=True)
+            return await self._send(
+                http, request, seconds or self._timeouts.answer, route, keyed=True
+            )
 
     async def request_file(
         self,
@@ -112,7 +114,9 @@ class Transport:
                     request = http.build_request(method, target, content=content, headers=headers)
                 except _UNSENDABLE as error:
                     raise InvalidResponse("url") from error
-                answer = await self._send(http, request, self._pace.transfer, route, keyed=False)
+                answer = await self._send(
+                    http, request, self._timeouts.transfer, route, keyed=False
+                )
             if answer.location is None:
                 return answer
             target = _url(partial(target.join, answer.location))
@@ -138,7 +142,7 @@ class Transport:
     ) -> ApiResponse:
         """Raises `ConnectionFailed`, whose `sent_image` says if the other side can have seen the
         request."""
-        connect = self._pace.connect
+        connect = self._timeouts.connect
         limits = httpx.Timeout(seconds, connect=connect, pool=connect)
         request.extensions["timeout"] = limits.as_dict()
         auth = self._auth if keyed else None
@@ -190,27 +194,6 @@ def _url(make: Callable[[], httpx.URL]) -> httpx.URL:
         return make()
     except _UNSENDABLE as error:
         raise InvalidResponse("url") from error
-
-
-class BearerAuth(httpx.Auth):
-    """The key, where no `repr`, log line or traceback shows it, without what is pasted along."""
-
-    def __init__(self, api_key: str) -> None:
-        self.__key = keys.clean(api_key) if isinstance(api_key, str) else ""
-
-    def check(self) -> None:
-        """Raises `InvalidApiKey` for what can't be one. Apart, so that no frame of it holds the
-        key."""
-        if sentence := keys.problem(self.__key):
-            raise InvalidApiKey(sentence, status=401)
-
-    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        request.headers["Authorization"] = f"Bearer {self.__key}"
-        yield request
-
-    def redact(self, text: str) -> str:
-        """A text that is going to be shown and may repeat the key, as error texts do."""
-        return keys.redact(text, self.__key)
 
 
 async def _read_all(chunks: AsyncIterator[bytes]) -> bytes:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from time import monotonic
+from typing import Any, Generic, TypeVar
+from weakref import WeakValueDictionary
 
 from . import images
+from ._retries import OnRetry
 from .errors import WaveSpeedError
 from .types import Image, Preprocessing, is_url
 
@@ -21,190 +25,162 @@ UNREADABLE = 1402
 """`code` of an edit whose pictures the service could not fetch or read (documented)."""
 
 T = TypeVar("T")
-Clock = Callable[[], float]
-OnRetry = Callable[[float, WaveSpeedError], None]
-"""Told how many seconds an upload that did not get through pauses, and why."""
 Send = Callable[[Image, OnRetry], Awaitable[str]]
 Prepare = Callable[[Path, str], Awaitable[Image]]
 """Makes a picture ready to send, of a file and what people call it. Whatever it raises becomes an
 `InvalidEdit` that says the name."""
 
 
+@dataclass(frozen=True, slots=True)
+class CachedUpload:
+    """A file that the service has."""
+
+    url: str
+    preprocessing: Preprocessing
+    uploaded_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class ReadyImage:
+    """One picture of an edit: known under its `url`, or prepared and still to be uploaded."""
+
+    preprocessing: Preprocessing | None
+    """None for an address, which is left as it is."""
+    url: str | None = None
+    digest: bytes = b""
+    preparation: SharedTask[Image] | None = None
+
+
 class Uploads:
     """What a client uploaded within the hour, by the SHA-256 of the files as they were.
 
-    `send` takes a picture to the service and returns its address; `now` gives seconds.
+    Edits that want the same bytes at the same time share one preparation and one upload. `send`
+    takes a picture to the service and returns its address.
     """
 
-    def __init__(self, send: Send, now: Clock, prepare: Prepare | None = None) -> None:
+    def __init__(self, send: Send, prepare: Prepare | None = None) -> None:
         self._send = send
         self._prepare = prepare or _in_thread
-        self._now = now
-        self._parcels: dict[bytes, CachedUpload] = {}  # Oldest first.
+        self._cached: dict[bytes, CachedUpload] = {}  # Oldest first.
+        # Both live as long as an edit holds on to them, and so do the pictures in them.
+        self._preparations: WeakValueDictionary[bytes, SharedTask[Image]] = WeakValueDictionary()
+        self._uploads: WeakValueDictionary[bytes, SharedTask[str]] = WeakValueDictionary()
 
-    def of_edit(self, pictures: Iterable[str | Path]) -> EditImages:
-        """The pictures of one edit. To be closed."""
-        return EditImages(self, tuple(pictures))
-
-    def acquire(self, digest: bytes, path: Path, name: str) -> CachedUpload:
-        """The parcel of this file's bytes; to be released as often as it is held."""
-        parcel = self._parcels.get(digest)
-        if parcel is None or parcel.is_stale(self._now()):
-            parcel = self._parcels[digest] = CachedUpload(digest)
-            parcel.prepare(self._prepared(parcel, path, name))
-        parcel.holders += 1
-        return parcel
-
-    def release(self, parcel: CachedUpload) -> None:
-        """What nobody waits for any more is given up, as what has failed is; what has arrived is
-        kept."""
-        parcel.holders -= 1
-        if not parcel.holders and parcel.address is None:
-            parcel.cancel()
-            self.forget(parcel)
-
-    def forget(self, parcel: CachedUpload) -> None:
-        """The same bytes will be prepared and uploaded again."""
-        if self._parcels.get(parcel.digest) is parcel:
-            del self._parcels[parcel.digest]
-
-    async def url(self, parcel: CachedUpload, on_retry: OnRetry) -> str:
-        """Where the service reads it: known, or the end of the one upload that all wait for."""
-        if parcel.address is not None:
-            return parcel.address
-        if parcel.sending is None or parcel.sending.done():  # Done, and no address: it failed.
-            parcel.sending = _task(self._sent(parcel))
-        parcel.listeners.append(on_retry)
-        try:
-            return await _result(parcel.sending)
-        finally:
-            parcel.listeners.remove(on_retry)
-
-    async def _prepared(self, parcel: CachedUpload, path: Path, name: str) -> Image:
-        image = await self._prepare(path, name)
-        if await asyncio.to_thread(images.sha256, path) != parcel.digest:
-            raise RuntimeError("The file changed while it was read.")
-        parcel.changes = image.preprocessing
-        return image
-
-    async def _sent(self, parcel: CachedUpload) -> str:
-        url = await self._send(await parcel.image(), parcel.on_retry)
-        parcel.complete(url, self._now())
-        known = [one for one in self._parcels.values() if one.address is not None]
-        for oldest in known[:-MAX_CACHED]:
-            self.forget(oldest)
-        return url
-
-
-class EditImages:
-    """The pictures of one edit, prepared and then uploaded side by side. Addresses are left as
-    they are. Close it (at once, nothing to await) when they are there or not wanted any more."""
-
-    def __init__(self, uploads: Uploads, pictures: Sequence[str | Path]) -> None:
-        self._uploads = uploads
-        self._pictures = pictures
-        self._ready: list[CachedUpload | str] = []
-        self._held: list[CachedUpload] = []
-
-    async def prepare(self) -> tuple[Preprocessing | None, ...]:
-        """What was done to each; None for an address.
+    async def prepare(self, pictures: Iterable[str | Path]) -> tuple[ReadyImage, ...]:
+        """The pictures of one edit, prepared side by side. Whoever lets go of them lets go of
+        their bytes, some 67 MB at the most.
 
         Raises `InvalidEdit` with the name that the file has in this edit.
         """
-        self._ready = await _all_of(self._acquire(picture) for picture in self._pictures)
-        return tuple(None if isinstance(one, str) else one.changes for one in self._ready)
+        return tuple(await _gather(self._ready(picture) for picture in pictures))
 
-    async def upload(self, on_retry: OnRetry) -> tuple[str, ...]:
-        """The addresses of all, once they are `prepare`d. Raises `WaveSpeedError`s."""
+    async def upload(self, ready: Sequence[ReadyImage], on_retry: OnRetry) -> tuple[str, ...]:
+        """Their addresses. Raises `WaveSpeedError`s."""
+        return tuple(await _gather(self._url(image, on_retry) for image in ready))
 
-        async def url(ready: CachedUpload | str) -> str:
-            return ready if isinstance(ready, str) else await self._uploads.url(ready, on_retry)
+    def forget(self, urls: Collection[str]) -> None:
+        """The files under these addresses will be prepared and uploaded again: the service could
+        not read one of them, and does not say which."""
+        for digest, upload in list(self._cached.items()):
+            if upload.url in urls:
+                del self._cached[digest]
 
-        return tuple(await _all_of(url(ready) for ready in self._ready))
-
-    def close(self) -> None:
-        """Idempotent. Lets go of the pictures' bytes, some 67 MB at the most."""
-        while self._held:
-            self._uploads.release(self._held.pop())
-
-    def forget(self) -> None:
-        """The service could not read one of them, and does not say which."""
-        for parcel in self._ready:
-            if not isinstance(parcel, str):
-                self._uploads.forget(parcel)
-
-    async def _acquire(self, picture: str | Path) -> CachedUpload | str:
+    async def _ready(self, picture: str | Path) -> ReadyImage:
         if isinstance(picture, str) and is_url(picture):
-            return picture
+            return ReadyImage(None, url=picture)
         path = Path(picture)
         with images.naming(path.name) as name:
             # Not its content: of many edits at once that would be all the memory there is.
             digest = await asyncio.to_thread(images.sha256, path)
-        parcel = self._uploads.acquire(digest, path, name)
-        self._held.append(parcel)
-        if parcel.changes is None:
-            with images.naming(name):
-                await parcel.image()
-        return parcel
+            if cached := self._fresh(digest):
+                return ReadyImage(cached.preprocessing, url=cached.url)
+            preparation = self._preparations.get(digest)
+            if preparation is None or preparation.is_lost:
+                preparation = SharedTask(lambda _: self._prepared(digest, path, name))
+                self._preparations[digest] = preparation
+            image = await preparation.result()
+        return ReadyImage(image.preprocessing, digest=digest, preparation=preparation)
+
+    async def _prepared(self, digest: bytes, path: Path, name: str) -> Image:
+        image = await self._prepare(path, name)
+        if await asyncio.to_thread(images.sha256, path) != digest:
+            raise RuntimeError("The file changed while it was read.")
+        return image
+
+    async def _url(self, ready: ReadyImage, on_retry: OnRetry) -> str:
+        if ready.url is not None:
+            return ready.url
+        if cached := self._fresh(ready.digest):  # Another edit was faster.
+            return cached.url
+        upload = self._uploads.get(ready.digest)
+        if upload is None or upload.is_lost:
+            upload = SharedTask(lambda on_retry: self._sent(ready, on_retry))
+            self._uploads[ready.digest] = upload
+        return await upload.result(on_retry)
+
+    async def _sent(self, ready: ReadyImage, on_retry: OnRetry) -> str:
+        assert ready.preparation is not None, "without an address there is a picture"
+        image = await ready.preparation.result()
+        url = await self._send(image, on_retry)
+        self._cached.pop(ready.digest, None)  # It goes to the end.
+        self._cached[ready.digest] = CachedUpload(url, image.preprocessing, monotonic())
+        for oldest in list(self._cached)[:-MAX_CACHED]:
+            del self._cached[oldest]
+        return url
+
+    def _fresh(self, digest: bytes) -> CachedUpload | None:
+        cached = self._cached.get(digest)
+        if cached is None or monotonic() - cached.uploaded_at >= LIFETIME:
+            return None
+        return cached
 
 
-class CachedUpload:
-    """One file's bytes, for every edit that sends them: each step is a task that they share."""
+class SharedTask(Generic[T]):
+    """Work that is done once for all who wait for it, and given up with the last of them.
 
-    def __init__(self, digest: bytes) -> None:
-        self.digest = digest
-        self.holders = 0
-        self.listeners: list[OnRetry] = []
-        self.changes: Preprocessing | None = None
-        self.address: str | None = None
-        self.sending: asyncio.Task[str] | None = None
-        self._preparing: asyncio.Task[Image] | None = None
-        self._arrived_at = 0.0
+    Whoever gives up waiting cancels nothing for the others; an error is raised to all.
+    """
 
-    def prepare(self, work: Coroutine[Any, Any, Image]) -> None:
-        self._preparing = _task(work)
+    def __init__(self, work: Callable[[OnRetry], Coroutine[Any, Any, T]]) -> None:
+        self._listeners: list[OnRetry] = []
+        self._task = asyncio.ensure_future(work(self._on_retry))
+        # Its error is for those who wait; that there is nobody left is no news for the log.
+        self._task.add_done_callback(lambda task: task.cancelled() or task.exception())
 
-    async def image(self) -> Image:
-        assert self._preparing is not None, "asked for before it was prepared, or after it was sent"
-        return await _result(self._preparing)
+    @property
+    def is_lost(self) -> bool:
+        """Whether it has failed, or was given up."""
+        if self._task.done():
+            return self._task.cancelled() or self._task.exception() is not None
+        return bool(self._task.cancelling())
 
-    def on_retry(self, seconds: float, error: WaveSpeedError) -> None:
-        for listener in tuple(self.listeners):
+    async def result(self, on_retry: OnRetry | None = None) -> T:
+        listener = on_retry or _ignore
+        self._listeners.append(listener)
+        try:
+            await asyncio.wait([self._task])
+            return self._task.result()
+        finally:
+            self._listeners.remove(listener)
+            if not self._listeners:
+                self._task.cancel()
+
+    def _on_retry(self, seconds: float, error: WaveSpeedError) -> None:
+        for listener in tuple(self._listeners):
             listener(seconds, error)
 
-    def complete(self, url: str, at: float) -> None:
-        self.address, self._arrived_at = url, at
-        self._preparing = self.sending = None  # The picture itself is not needed any more.
 
-    def is_stale(self, now: float) -> bool:
-        return self.address is not None and now - self._arrived_at >= LIFETIME
-
-    def cancel(self) -> None:
-        for task in (self._preparing, self.sending):
-            if task is not None:
-                task.cancel()
+def _ignore(seconds: float, error: WaveSpeedError) -> None:
+    """Of one who waits for something that is not tried again."""
 
 
 async def _in_thread(path: Path, name: str) -> Image:
     return await asyncio.to_thread(images.convert_file, path, name)
 
 
-def _task(work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-    """Its error is for those who wait; that there is nobody left is no news for the log."""
-    task = asyncio.ensure_future(work)
-    task.add_done_callback(lambda done: done.cancelled() or done.exception())
-    return task
-
-
-async def _result(task: asyncio.Task[T]) -> T:
-    """Of a task that others wait for too: to give up waiting does not cancel it."""
-    await asyncio.wait([task])
-    return task.result()
-
-
-async def _all_of(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+async def _gather(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
     """All results in order; at the first error the rest is cancelled."""
-    tasks = [asyncio.ensure_future(one) for one in work]
+    tasks = [asyncio.ensure_future(coroutine) for coroutine in work]
     try:
         return await asyncio.gather(*tasks)
     finally:

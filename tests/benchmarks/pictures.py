@@ -13,7 +13,8 @@ from PIL import Image
 
 from tests.benchmarks.table import Row
 from tests.conftest import PHOTOS
-from wavespeed import AsyncClient, Edit, Uploading
+from wavespeed import AsyncClient, Edit
+from wavespeed.events import Uploading
 from wavespeed.studio.decoding import decoder
 
 from . import service

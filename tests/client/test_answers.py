@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.client.test_models import DOCUMENTED, FIELDS, JSON
-from wavespeed import ApiError, InvalidResponse, Prediction, WaveSpeedError
+from wavespeed import Prediction, WaveSpeedError
 from wavespeed._responses import ApiResponse, address, number, task_error
-from wavespeed.errors import error_from_response
+from wavespeed.errors import ApiError, InvalidResponse, error_from_response
 
 BODIES = st.binary() | JSON.map(json.dumps).map(str.encode)
 ANSWERS = st.builds(

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wavespeed import Edit, InvalidEdit
+from wavespeed import Edit
+from wavespeed.errors import InvalidEdit
 from wavespeed.studio.ui.render.inputs import edit_button_script
 from wavespeed.types import is_blank
 

@@ -10,12 +10,11 @@ import pytest
 from PIL import Image
 
 from tests.conftest import story
-from wavespeed import (
-    ApiError,
-    AsyncClient,
+from wavespeed import AsyncClient, Edit, prepare
+from wavespeed.errors import ApiError
+from wavespeed.events import (
     Completed,
     Downloaded,
-    Edit,
     Finished,
     Polled,
     Preparing,
@@ -24,7 +23,6 @@ from wavespeed import (
     Uploaded,
     Uploading,
     Waiting,
-    prepare,
 )
 from wavespeed.sandbox import Sandbox
 

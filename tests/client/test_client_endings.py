@@ -10,27 +10,22 @@ from typing import Any
 import pytest
 
 from tests.conftest import KEY, QUICK, patient, story
-from wavespeed import (
+from wavespeed import AsyncClient, Edit, Output, WaveSpeedError, prepare
+from wavespeed.errors import (
     ApiError,
-    AsyncClient,
     ConnectionFailed,
     ContentModerated,
-    Edit,
     EditFailed,
     EditTimeout,
-    Finished,
     InsufficientCredit,
     InvalidApiKey,
     InvalidEdit,
     InvalidResponse,
     ModelNotFound,
-    Output,
     PermissionDenied,
-    Polled,
     ServerError,
-    WaveSpeedError,
-    prepare,
 )
+from wavespeed.events import Finished, Polled
 from wavespeed.sandbox import Sandbox, serve
 
 pytestmark = pytest.mark.anyio
@@ -117,7 +112,7 @@ async def test_the_words_of_a_failed_task_are_the_services(
 async def test_the_deadline_ends_the_waiting_and_keeps_the_id(
     sandbox: Sandbox, base_url: str, photo: Path
 ) -> None:
-    async with AsyncClient(KEY, base_url=base_url, pace=patient(deadline=0.3)) as client:
+    async with AsyncClient(KEY, base_url=base_url, policies=patient(deadline=0.3)) as client:
         with pytest.raises(EditTimeout) as caught:
             await story(client, Edit("warm [[stuck]]", (photo,)))
 
@@ -131,7 +126,7 @@ async def test_a_sync_submission_that_is_cut_off_goes_on_by_asking(
 ) -> None:
     slow = Sandbox(seed=3, seconds=(0.8, 0.9), sync_limit=0.1)
     with serve(slow) as url:
-        async with AsyncClient(KEY, base_url=url, pace=QUICK) as client:
+        async with AsyncClient(KEY, base_url=url, policies=QUICK) as client:
             events = await story(client, Edit("sepia", (photo,), sync_mode=True))
 
     assert isinstance(events[-1], Finished)
@@ -204,7 +199,7 @@ async def test_no_foreign_error_escapes_whatever_answers(drip: bytes) -> None:
         thread = threading.Thread(target=answer, daemon=True)
         thread.start()
         url = f"http://127.0.0.1:{server.getsockname()[1]}"
-        async with AsyncClient(KEY, base_url=url, pace=QUICK) as client:
+        async with AsyncClient(KEY, base_url=url, policies=QUICK) as client:
             with pytest.raises(ConnectionFailed) as caught:
                 await client.balance()
     assert caught.value.sent

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import KEY, QUICK, story
-from wavespeed import AsyncClient, Edit, InvalidApiKey, InvalidResponse, WaveSpeedError
+from wavespeed import AsyncClient, Edit, WaveSpeedError
+from wavespeed.errors import InvalidApiKey, InvalidResponse
 from wavespeed.sandbox import Sandbox
 
 pytestmark = pytest.mark.anyio
@@ -58,7 +59,7 @@ async def test_the_key_goes_to_the_api_and_never_to_a_file_host(
 async def test_what_is_pasted_along_with_a_key_is_taken_off(
     sandbox: Sandbox, base_url: str, pasted: str
 ) -> None:
-    async with AsyncClient(pasted, base_url=base_url, pace=QUICK) as client:
+    async with AsyncClient(pasted, base_url=base_url, policies=QUICK) as client:
         await client.balance()
 
     assert sandbox.calls("balance")[0].headers["authorization"] == f"Bearer {KEY}"
@@ -78,8 +79,8 @@ async def test_the_key_shows_in_no_error_log_repr_or_traceback(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    clients = [AsyncClient(KEY, base_url=base_url, pace=QUICK)]
-    clients.append(AsyncClient(KEY, base_url="http://127.0.0.1:9", pace=QUICK))
+    clients = [AsyncClient(KEY, base_url=base_url, policies=QUICK)]
+    clients.append(AsyncClient(KEY, base_url="http://127.0.0.1:9", policies=QUICK))
     sandbox.fail("submit", drop=True)
     sandbox.fail("balance", status=401)
     shown = [repr(client) + str(vars(client)) for client in clients]

@@ -11,19 +11,9 @@ from typing import Any
 import pytest
 
 from tests.conftest import KEY, QUICK, patient, story
-from wavespeed import (
-    AmbiguousSubmit,
-    ApiError,
-    AsyncClient,
-    Edit,
-    Finished,
-    RateLimited,
-    ServerError,
-    Submitted,
-    Submitting,
-    Waiting,
-    prepare,
-)
+from wavespeed import AsyncClient, Edit, prepare
+from wavespeed.errors import AmbiguousSubmit, ApiError, RateLimited, ServerError
+from wavespeed.events import Finished, Submitted, Submitting, Waiting
 from wavespeed.sandbox import Sandbox, serve
 
 pytestmark = pytest.mark.anyio
@@ -47,7 +37,7 @@ SILENCE: dict[str, Any] = {"delay": 4.0}
 def hasty(base_url: str) -> AsyncClient:
     """A client that is tired of a silence soon. The others have the patience that a busy machine
     takes."""
-    return AsyncClient(KEY, base_url=base_url, pace=patient(answer=1.5))
+    return AsyncClient(KEY, base_url=base_url, policies=patient(answer=1.5))
 
 
 @pytest.mark.parametrize(
@@ -134,7 +124,7 @@ async def test_a_rate_limit_without_a_pause_ends_with_the_deadline(
 ) -> None:
     sandbox.fail("submit", status=429, times=50)
 
-    async with AsyncClient(KEY, base_url=base_url, pace=patient(deadline=0.5)) as client:
+    async with AsyncClient(KEY, base_url=base_url, policies=patient(deadline=0.5)) as client:
         with pytest.raises(RateLimited):
             await story(client, edit)
 
@@ -149,8 +139,8 @@ async def test_a_submission_that_never_left_is_sent_when_the_door_opens(edit: Ed
         port = free.getsockname()[1]
     url = f"http://127.0.0.1:{port}"
     sandbox = Sandbox(seed=1, seconds=(0.05, 0.1))
-    slow = patient(first_retry=0.3, longest_retry=0.3)
-    async with AsyncClient(KEY, base_url=url, pace=slow) as client:
+    slow = patient(first_delay=0.3, longest_delay=0.3)
+    async with AsyncClient(KEY, base_url=url, policies=slow) as client:
         events = client._submit_with_retries(edit, ["https://example.com/a.png"], lambda: 0.0)
         seen = [type(await anext(events)), type(await anext(events))]
         assert seen == [Submitting, Waiting]
@@ -243,23 +233,23 @@ async def test_another_4xx_is_raised_at_once(
 async def test_a_paid_edit_is_asked_for_through_an_outage_longer_than_the_tries(
     sandbox: Sandbox, client: AsyncClient, edit: Edit
 ) -> None:
-    sandbox.fail("result", status=503, times=3 * QUICK.tries)
+    sandbox.fail("result", status=503, times=3 * QUICK.retry.tries)
 
     events = await story(client, edit)
 
     assert isinstance(events[-1], Finished)
-    assert sum(isinstance(event, Waiting) for event in events) == 3 * QUICK.tries
+    assert sum(isinstance(event, Waiting) for event in events) == 3 * QUICK.retry.tries
 
 
 async def test_a_paid_picture_is_fetched_through_an_outage_longer_than_the_tries(
     sandbox: Sandbox, client: AsyncClient, edit: Edit
 ) -> None:
-    sandbox.fail("download", drop=True, times=3 * QUICK.tries)
+    sandbox.fail("download", drop=True, times=3 * QUICK.retry.tries)
 
     events = await story(client, edit)
 
     assert isinstance(events[-1], Finished)
-    assert len(sandbox.calls("download")) == 3 * QUICK.tries + 1
+    assert len(sandbox.calls("download")) == 3 * QUICK.retry.tries + 1
 
 
 @pytest.mark.parametrize("data", [{}, {"status": "completed", "outputs": [7]}])
@@ -287,9 +277,9 @@ async def test_one_odd_item_does_not_hide_the_others_in_the_list(
 async def test_what_gives_up_gives_up_after_its_tries(
     sandbox: Sandbox, client: AsyncClient
 ) -> None:
-    sandbox.fail("balance", status=503, times=QUICK.tries)
+    sandbox.fail("balance", status=503, times=QUICK.retry.tries)
 
     with pytest.raises(ServerError):
         await client.balance()
 
-    assert len(sandbox.calls("balance")) == QUICK.tries
+    assert len(sandbox.calls("balance")) == QUICK.retry.tries

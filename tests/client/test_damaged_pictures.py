@@ -14,7 +14,8 @@ from PIL import Image, ImageChops, PngImagePlugin
 
 from tests.support import hostile
 from wavespeed import Image as Prepared
-from wavespeed import InvalidEdit, Preprocessing, prepare
+from wavespeed import Preprocessing, prepare
+from wavespeed.errors import InvalidEdit
 
 pytestmark = pytest.mark.filterwarnings(r"ignore:::PIL\.")
 SIZE = (200, 1200)

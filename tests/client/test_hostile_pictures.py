@@ -19,7 +19,8 @@ import pytest
 from tests.conftest import KEY, QUICK, story
 from tests.support import hostile
 from tests.support.apps import ROOT
-from wavespeed import AsyncClient, Edit, Image, InvalidEdit, prepare
+from wavespeed import AsyncClient, Edit, Image, prepare
+from wavespeed.errors import InvalidEdit
 from wavespeed.images import convert_file
 from wavespeed.sandbox import Sandbox
 from wavespeed.studio.decoding import decoder, thumbnails
@@ -103,7 +104,7 @@ async def test_an_edit_with_an_endless_picture_ends_in_a_sentence_and_sends_noth
             ticks += 1
 
     ticking = asyncio.create_task(tick())
-    async with AsyncClient(KEY, base_url=base_url, pace=QUICK, prepare=killable) as client:
+    async with AsyncClient(KEY, base_url=base_url, policies=QUICK, prepare=killable) as client:
         with pytest.raises(InvalidEdit) as caught:
             await story(client, Edit("make it grey", (bomb,)))
     ticking.cancel()

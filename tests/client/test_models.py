@@ -12,15 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wavespeed import (
-    Edit,
-    InvalidEdit,
-    InvalidResponse,
-    Output,
-    Prediction,
-    Preprocessing,
-    byte_count,
-)
+from wavespeed import Edit, Output, Prediction, Preprocessing
+from wavespeed.errors import InvalidEdit, InvalidResponse
+from wavespeed.types import byte_count
 
 DOCUMENTED: dict[str, Any] = {
     "code": 200,

@@ -21,21 +21,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import KEY, QUICK, patient, story
-from wavespeed import (
-    AsyncClient,
+from wavespeed import AsyncClient, ConnectionPool, Edit, Output, Proxies, WaveSpeedError
+from wavespeed._pool import check_environment
+from wavespeed.errors import (
     ConnectionFailed,
-    ConnectionPool,
-    Edit,
-    Finished,
     InvalidEnvironment,
     InvalidResponse,
-    Output,
     PrivateAddress,
-    Proxies,
-    WaveSpeedError,
-    _network,
 )
-from wavespeed._pool import check_environment
+from wavespeed.events import Finished
+from wavespeed.proxies import _network
 
 pytestmark = pytest.mark.anyio
 
@@ -287,7 +282,7 @@ async def test_a_download_goes_through_an_http_proxy_that_alone_knows_the_name(
         async with listening(tunnel) as proxy_port:
             proxies = Proxies.from_environment({"https_proxy": f"u:p%40@127.0.0.1:{proxy_port}"})
             async with ConnectionPool(proxies) as http:
-                client = AsyncClient(KEY, pace=QUICK, http=http)
+                client = AsyncClient(KEY, policies=QUICK, http=http)
                 content = await client.download(Output(url="https://files.example/a.png"))
 
     assert content == b"picture"
@@ -312,7 +307,7 @@ async def test_and_through_a_socks_proxy(tls: ssl.SSLContext) -> None:
         async with listening(socks) as proxy_port:
             proxies = Proxies.from_environment({"ALL_PROXY": f"socks5://127.0.0.1:{proxy_port}"})
             async with ConnectionPool(proxies) as http:
-                client = AsyncClient(KEY, pace=QUICK, http=http)
+                client = AsyncClient(KEY, policies=QUICK, http=http)
                 content = await client.download(Output(url="https://files.example/a.png"))
 
     assert content == b"picture"
@@ -335,7 +330,7 @@ async def test_a_proxy_that_talks_nonsense_is_an_error_of_ours_that_names_it(
     async with listening(serve) as port:
         proxies = Proxies.from_environment({"ALL_PROXY": f"{scheme}://127.0.0.1:{port}"})
         async with ConnectionPool(proxies) as http:
-            client = AsyncClient(KEY, pace=patient(tries=1), http=http)
+            client = AsyncClient(KEY, policies=patient(tries=1), http=http)
             for call in (client.balance(), client.download(Output(url="https://f.example/a"))):
                 with pytest.raises(
                     ConnectionFailed, match="by the proxy that the environment names"
@@ -372,7 +367,7 @@ async def test_a_literal_private_address_is_refused_whoever_connects(
     url: str, environment: dict[str, str]
 ) -> None:
     async with ConnectionPool(Proxies.from_environment(environment)) as http:
-        client = AsyncClient(KEY, pace=QUICK, http=http)
+        client = AsyncClient(KEY, policies=QUICK, http=http)
         with pytest.raises(PrivateAddress, match="private network"):
             await client.download(Output(url=url))
 
@@ -411,7 +406,7 @@ async def test_a_name_that_leads_into_a_private_network_is_not_asked_and_the_cau
     monkeypatch: pytest.MonkeyPatch, answers: list[str]
 ) -> None:
     resolver(monkeypatch, answers)
-    async with AsyncClient(KEY, pace=QUICK) as client:
+    async with AsyncClient(KEY, policies=QUICK) as client:
         with pytest.raises(PrivateAddress, match="The name of the file host leads into a private"):
             await client.download(Output(url="https://files.example/a.png"))
 
@@ -420,7 +415,7 @@ async def test_a_name_that_is_unknown_is_a_connection_that_failed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     resolver(monkeypatch, [])
-    async with AsyncClient(KEY, pace=patient(tries=1)) as client:
+    async with AsyncClient(KEY, policies=patient(tries=1)) as client:
         with pytest.raises(ConnectionFailed, match="The file host can't be reached") as caught:
             await client.download(Output(url="https://files.example/a.png"))
     assert not caught.value.sent
@@ -497,7 +492,7 @@ async def test_the_connection_leads_to_the_address_that_was_checked(
     async with (
         listening(file_server(b"picture", good), "127.0.0.2", tls=tls) as port,
         listening(file_server(b"inside", evil), "127.0.0.3", port, tls=tls),
-        AsyncClient(KEY, pace=QUICK) as client,
+        AsyncClient(KEY, policies=QUICK) as client,
     ):
         url = f"https://files.example:{port}/a.png"
         contents = [await client.download(Output(url=url)) for _ in range(3)]
@@ -516,7 +511,7 @@ async def test_a_certificate_of_another_name_is_not_taken(
     heard: list[bytes] = []
     async with (
         listening(file_server(b"picture", heard), "127.0.0.2", tls=tls) as port,
-        AsyncClient(KEY, pace=patient(tries=1)) as client,
+        AsyncClient(KEY, policies=patient(tries=1)) as client,
     ):
         with pytest.raises(ConnectionFailed) as caught:
             await client.download(Output(url=f"https://other.example:{port}/a.png"))
@@ -568,7 +563,7 @@ async def test_a_redirect_that_is_no_address_is_an_error_of_ours(
 
     async with (
         listening(serve, "127.0.0.2", tls=tls) as port,
-        AsyncClient(KEY, pace=QUICK) as client,
+        AsyncClient(KEY, policies=QUICK) as client,
     ):
         with pytest.raises(InvalidResponse):
             await client.download(Output(url=f"https://files.example:{port}/a.png"))
@@ -579,5 +574,5 @@ async def test_an_edit_on_this_machine_needs_no_proxy_whatever_the_environment_s
 ) -> None:
     monkeypatch.setenv("all_proxy", "socks5://127.0.0.1:9")
     monkeypatch.setenv("NO_PROXY", "[::1],fd00::/8")
-    async with AsyncClient(KEY, base_url=base_url, pace=QUICK) as client:
+    async with AsyncClient(KEY, base_url=base_url, policies=QUICK) as client:
         assert isinstance((await story(client, edit))[-1], Finished)

@@ -21,34 +21,32 @@ from tests.conftest import KEY, patient, story
 from tests.support import service as strict
 from tests.support.service import Service
 from wavespeed import (
-    ApiError,
     AsyncClient,
-    Completed,
-    ConnectionFailed,
-    Downloaded,
     Edit,
-    EditTimeout,
-    FileUnavailable,
-    Finished,
-    InsufficientCredit,
-    InvalidApiKey,
-    InvalidResponse,
-    MissingOutputs,
     Output,
-    PermissionDenied,
     Prediction,
-    PredictionNotFound,
-    RateLimited,
-    ServerError,
-    Submitted,
-    Waiting,
     WaveSpeedError,
     prepare,
 )
 from wavespeed._error_text import error_text
-from wavespeed._policies import Pace, clock_offset
+from wavespeed._policies import RetryPolicy, clock_offset
 from wavespeed._responses import ApiResponse, price, task_error
-from wavespeed.errors import error_from_response
+from wavespeed.errors import (
+    ApiError,
+    ConnectionFailed,
+    EditTimeout,
+    FileUnavailable,
+    InsufficientCredit,
+    InvalidApiKey,
+    InvalidResponse,
+    MissingOutputs,
+    PermissionDenied,
+    PredictionNotFound,
+    RateLimited,
+    ServerError,
+    error_from_response,
+)
+from wavespeed.events import Completed, Downloaded, Finished, Submitted, Waiting
 from wavespeed.sandbox import Sandbox
 from wavespeed.studio.runs.run import Failed, Run
 from wavespeed.studio.runs.runner import Runner
@@ -184,7 +182,8 @@ async def test_and_if_it_stays_so_that_is_said_with_its_id(
     sandbox: Sandbox, client: AsyncClient, edit: Edit
 ) -> None:
     first = await accepted(client, edit)
-    sandbox.fail("result", data={"status": "completed", "outputs": []}, times=Pace().no_outputs)
+    tries = RetryPolicy().missing_outputs_tries
+    sandbox.fail("result", data={"status": "completed", "outputs": []}, times=tries)
 
     with pytest.raises(MissingOutputs) as caught:
         [event async for event in client.watch(first.id)]
@@ -306,7 +305,7 @@ async def test_the_deadline_tells_the_last_cause_it_met(
     sandbox: Sandbox, base_url: str, photo: Path
 ) -> None:
     sandbox.fail("result", status=503, times=200)
-    async with AsyncClient(KEY, base_url=base_url, pace=patient(deadline=0.3)) as client:
+    async with AsyncClient(KEY, base_url=base_url, policies=patient(deadline=0.3)) as client:
         with pytest.raises(EditTimeout, match="WaveSpeed has trouble at the moment") as caught:
             await story(client, Edit("warm [[stuck]]", (photo,)))
     sandbox.faults("result").clear()
@@ -319,7 +318,7 @@ async def test_a_pause_of_a_minute_and_a_half_is_waited_out(
     sandbox: Sandbox, base_url: str, edit: Edit
 ) -> None:
     sandbox.fail("submit", status=429, headers={"Retry-After": "90"})
-    async with AsyncClient(KEY, base_url=base_url, pace=patient(deadline=600)) as client:
+    async with AsyncClient(KEY, base_url=base_url, policies=patient(deadline=600)) as client:
         events = client.edit(edit)
         waits = [event.seconds async for event in _until(events, Waiting)]
         await events.aclose()
@@ -335,8 +334,8 @@ async def _until(events: Any, kind: type) -> Any:
 
 def test_a_service_in_trouble_is_left_alone_as_long_as_it_asks() -> None:
     busy = error_from_response(503, retry_after=40.0)
-    assert Pace().retry_delay(busy, 1) == 40.0
-    assert (Pace().retry_delay(error_from_response(503, retry_after=3600.0), 1) or 0) < 15
+    assert RetryPolicy().delay(busy, 1) == 40.0
+    assert (RetryPolicy().delay(error_from_response(503, retry_after=3600.0), 1) or 0) < 15
 
 
 @pytest.mark.parametrize(
@@ -355,9 +354,8 @@ def test_how_long_what_is_missing_is_asked_for(
     error: WaveSpeedError, waited: float, again: bool
 ) -> None:
     for attempt in (1, 3, 6, 20):  # However long the pauses have become.
-        assert (
-            Pace().retry_delay(error, attempt, waited=waited, already_billed=True) is not None
-        ) is again
+        delay = RetryPolicy().delay(error, attempt, waited=waited, already_billed=True)
+        assert (delay is not None) is again
 
 
 # --- Money ----------------------------------------------------------------------------------
@@ -489,7 +487,7 @@ def test_a_picture_is_only_uncovered_where_the_service_said_so(changes: dict[str
 async def test_a_key_that_stands_in_every_answer_breaks_none(
     base_url: str, sandbox: Sandbox, edit: Edit, key: str
 ) -> None:
-    async with AsyncClient(key, base_url=base_url, pace=patient()) as client:
+    async with AsyncClient(key, base_url=base_url, policies=patient()) as client:
         events = await story(client, Edit(edit.prompt, edit.images, base64_output=True))
         assert isinstance(events[-1], Finished)
         sandbox.fail("balance", status=401, body={"message": f"bad key {key}, sorry"})
@@ -541,8 +539,8 @@ async def test_a_lost_submission_is_found_by_a_clock_that_is_off(
             time.sleep(next(slow, 0.0))
 
     off.hook = hook
-    pace = patient(answer=0.3)
-    async with AsyncClient(strict.KEY, base_url=off.api_url, pace=pace) as client:
+    policies = patient(answer=0.3)
+    async with AsyncClient(strict.KEY, base_url=off.api_url, policies=policies) as client:
         with closing(Store(tmp_path / "studio.db")) as store:
             runner = Runner(client, store, tmp_path)
             end = await runner.wait_until_finished(runner.start(edit, "me").id)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from tests.conftest import KEY, QUICK, story
-from wavespeed import AsyncClient, Edit, Finished, InvalidResponse, Output
+from wavespeed import AsyncClient, Edit, Output
+from wavespeed.errors import InvalidResponse
+from wavespeed.events import Finished
 from wavespeed.sandbox import Sandbox
 
 pytestmark = pytest.mark.anyio
@@ -25,7 +27,7 @@ pytestmark = pytest.mark.anyio
     ],
 )
 async def test_an_output_on_a_private_address_or_in_the_clear_is_not_fetched(url: str) -> None:
-    async with AsyncClient(KEY, base_url="https://api.wavespeed.ai", pace=QUICK) as client:
+    async with AsyncClient(KEY, base_url="https://api.wavespeed.ai", policies=QUICK) as client:
         with pytest.raises(InvalidResponse):
             await client.download(Output(url=url))
 

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wavespeed import AsyncClient, InvalidApiKey, keys
+from wavespeed import AsyncClient, keys
+from wavespeed.errors import InvalidApiKey
 from wavespeed.studio.logs import Redact
 
 KEY = "ws-secret-key-0123456789"

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.conftest import KEY, QUICK
-from wavespeed import AsyncClient, InvalidResponse, Output
+from wavespeed import AsyncClient, Output
 from wavespeed._public_addresses import is_public
+from wavespeed.errors import InvalidResponse
 
 PRIVATE_HOSTS = [
     "127.0.0.1",
@@ -45,7 +46,7 @@ PRIVATE_HOSTS = [
 @pytest.mark.anyio
 @pytest.mark.parametrize("host", PRIVATE_HOSTS)
 async def test_no_spelling_of_a_private_host_is_asked(host: str) -> None:
-    async with AsyncClient(KEY, base_url="https://api.wavespeed.ai", pace=QUICK) as client:
+    async with AsyncClient(KEY, base_url="https://api.wavespeed.ai", policies=QUICK) as client:
         with pytest.raises(InvalidResponse):
             await client.download(Output(url=f"https://{host}:9/x.png"))
 

@@ -7,30 +7,17 @@ import gc
 import shutil
 import time
 from collections.abc import AsyncIterator
-from contextlib import closing, suppress
+from contextlib import aclosing, suppress
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from tests.conftest import KEY, QUICK, story
-from wavespeed import (
-    ApiError,
-    AsyncClient,
-    Edit,
-    EditFailed,
-    Event,
-    Finished,
-    InvalidEdit,
-    Preprocessing,
-    ServerError,
-    Uploaded,
-    Uploading,
-    Waiting,
-    _uploads,
-    images,
-)
+from tests.conftest import QUICK, story
+from wavespeed import AsyncClient, Edit, Preprocessing, _uploads, images
 from wavespeed._uploads import LIFETIME
+from wavespeed.errors import ApiError, EditFailed, InvalidEdit, ServerError
+from wavespeed.events import Event, Finished, Submitting, Uploaded, Uploading, Waiting
 from wavespeed.sandbox import Sandbox
 
 pytestmark = pytest.mark.anyio
@@ -48,14 +35,10 @@ class Clock:
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-async def client(base_url: str, clock: Clock) -> AsyncIterator[AsyncClient]:
-    async with AsyncClient(KEY, base_url=base_url, pace=QUICK, now=clock) as client:
-        yield client
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(_uploads, "monotonic", clock)
+    return clock
 
 
 @pytest.fixture
@@ -75,9 +58,9 @@ def prepared(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 @pytest.fixture(autouse=True)
 async def _no_task_is_left_behind() -> AsyncIterator[None]:
     """Nor an error that nobody took: asyncio tells of those when it forgets them."""
-    told: list[object] = []
+    errors: list[object] = []
     loop = asyncio.get_running_loop()
-    loop.set_exception_handler(lambda _, context: told.append(context))
+    loop.set_exception_handler(lambda _, context: errors.append(context))
     before = asyncio.all_tasks()
     yield
     for _ in range(TURNS_OF_THE_LOOP):
@@ -85,7 +68,7 @@ async def _no_task_is_left_behind() -> AsyncIterator[None]:
     gc.collect()
     ours = [task for task in asyncio.all_tasks() - before if "uploads" in repr(task)]
     loop.set_exception_handler(None)
-    assert not told
+    assert not errors
     assert not ours
 
 
@@ -231,10 +214,13 @@ async def test_the_oldest_uploads_give_way_to_new_ones(
 
 
 async def test_no_picture_is_kept_once_it_is_uploaded(client: AsyncClient, edit: Edit) -> None:
-    await story(client, edit)
+    async with aclosing(client.edit(edit)) as events:
+        async for event in events:
+            if isinstance(event, Submitting):
+                break
 
-    gc.collect()
-    assert not [one for one in gc.get_objects() if isinstance(one, images.types.Image)]
+        gc.collect()
+        assert not [found for found in gc.get_objects() if isinstance(found, images.types.Image)]
 
 
 # --- What goes wrong ------------------------------------------------------------------------
@@ -243,14 +229,14 @@ async def test_no_picture_is_kept_once_it_is_uploaded(client: AsyncClient, edit:
 async def test_a_failed_upload_is_seen_by_all_who_wait_and_not_remembered(
     sandbox: Sandbox, client: AsyncClient, edit: Edit
 ) -> None:
-    sandbox.fail("put", delay=0.2, status=503, times=QUICK.tries)
+    sandbox.fail("put", delay=0.2, status=503, times=QUICK.retry.tries)
 
     both = await asyncio.gather(story(client, edit), story(client, edit), return_exceptions=True)
 
     assert [type(error) for error in both] == [ServerError, ServerError]
-    assert len(sandbox.calls("put")) == QUICK.tries
+    assert len(sandbox.calls("put")) == QUICK.retry.tries
     assert isinstance((await story(client, edit))[-1], Finished)
-    assert len(sandbox.calls("put")) == QUICK.tries + 1
+    assert len(sandbox.calls("put")) == QUICK.retry.tries + 1
 
 
 async def test_an_edit_that_is_ready_when_the_upload_of_another_fails_uploads_on_its_own(
@@ -359,25 +345,22 @@ async def test_an_upload_that_fails_just_as_it_is_given_up_leaves_no_error_behin
 ) -> None:
     fails = asyncio.Event()
 
-    async def send(image: images.types.Image, hear: _uploads.OnRetry) -> str:
+    async def send(image: images.types.Image, on_retry: _uploads.OnRetry) -> str:
         await fails.wait()
         raise ServerError("", status=503)
 
-    known = _uploads.Uploads(send, time.monotonic)
-    with closing(known.of_edit([photo])) as ready:
-        await ready.prepare()
-        for turns in range(6):
-            fails.clear()
-            with closing(known.of_edit([photo])) as batch:
-                await batch.prepare()
-                waiting = asyncio.create_task(batch.upload(lambda seconds, error: None))
-                await asyncio.sleep(0.01)
-                fails.set()
-                for _ in range(turns):
-                    await asyncio.sleep(0)
-                waiting.cancel()
-                with suppress(asyncio.CancelledError, ServerError):
-                    await waiting
+    uploads = _uploads.Uploads(send)
+    ready = await uploads.prepare([photo])
+    for turns in range(6):
+        fails.clear()
+        waiting = asyncio.create_task(uploads.upload(ready, lambda seconds, error: None))
+        await asyncio.sleep(0.01)
+        fails.set()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        waiting.cancel()
+        with suppress(asyncio.CancelledError, ServerError):
+            await waiting
 
 
 async def test_whoever_prepared_first_and_leaves_leaves_the_picture_to_the_other(

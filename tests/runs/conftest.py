@@ -34,5 +34,5 @@ async def runner(client: AsyncClient, store: Store, tmp_path: Path) -> AsyncIter
 
 @pytest.fixture
 async def visitors_own(base_url: str) -> AsyncIterator[AsyncClient]:
-    async with AsyncClient("visitors-own-key-0123", base_url=base_url, pace=QUICK) as client:
+    async with AsyncClient("visitors-own-key-0123", base_url=base_url, policies=QUICK) as client:
         yield client

@@ -11,10 +11,9 @@ import pytest
 from starlette.datastructures import Headers
 
 from tests.conftest import QUICK
-from wavespeed import (
+from wavespeed import AsyncClient, Edit
+from wavespeed.errors import (
     ApiError,
-    AsyncClient,
-    Edit,
     InactiveApiKey,
     InsufficientCredit,
     InvalidApiKey,
@@ -62,7 +61,7 @@ async def test_the_price_is_the_services_not_ours(client: AsyncClient, sandbox: 
 async def test_a_price_that_can_not_be_asked_is_the_one_of_the_models_page(
     client: AsyncClient, sandbox: Sandbox
 ) -> None:
-    sandbox.fail("price", status=503, times=QUICK.tries)
+    sandbox.fail("price", status=503, times=QUICK.retry.tries)
     assert await learnt(Account(client)) == 0.02
 
 

@@ -55,7 +55,7 @@ def store(data: Path) -> Iterator[Store]:
 
 @pytest.fixture
 async def runner(service: Service, store: Store, data: Path) -> AsyncIterator[Runner]:
-    async with AsyncClient(KEY, base_url=service.api_url, pace=QUICK) as client:
+    async with AsyncClient(KEY, base_url=service.api_url, policies=QUICK) as client:
         runner = Runner(client, store, data)
         yield runner
         await runner.close()

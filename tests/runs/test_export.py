@@ -20,14 +20,12 @@ from PIL import Image
 from playwright.sync_api import Browser, Page
 
 from tests.conftest import PHOTOS
-from wavespeed import (
+from wavespeed import Edit, Output, Prediction
+from wavespeed.errors import EditFailed
+from wavespeed.events import (
     Completed,
     Downloaded,
-    Edit,
-    EditFailed,
     Finished,
-    Output,
-    Prediction,
     Preparing,
     Submitted,
     Submitting,

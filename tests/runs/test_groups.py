@@ -121,7 +121,7 @@ async def test_what_was_paused_goes_on_under_the_key_that_it_began_with(
     assert paused.pictures[0].is_relative_to(tmp_path / "inputs")  # Kept, though it never began.
     await runner.resume(second.id, YOU)  # Nobody else goes on with it.
     assert not runner.active_ids() & {second.id}
-    async with AsyncClient(f"{KEY}-of-a-visitor", base_url=base_url, pace=QUICK) as own:
+    async with AsyncClient(f"{KEY}-of-a-visitor", base_url=base_url, policies=QUICK) as own:
         await runner.resume(second.id, ME, own)  # Its visitor has entered one meanwhile.
         ended = await runner.wait_until_finished(second.id)
     assert (ended.state, ended.uses_visitor_key) == ("done", False)

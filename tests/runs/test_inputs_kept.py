@@ -17,7 +17,8 @@ import pytest
 from tests.conftest import PHOTOS
 from tests.runs.test_moved_folder import ME as OLD_VISITOR
 from tests.runs.test_moved_folder import old_folder
-from wavespeed import AsyncClient, Edit, InvalidEdit
+from wavespeed import AsyncClient, Edit
+from wavespeed.errors import InvalidEdit
 from wavespeed.sandbox import Sandbox
 from wavespeed.studio.runs.errors import QuotaExceeded
 from wavespeed.studio.runs.executor import Limits

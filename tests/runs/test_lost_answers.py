@@ -12,7 +12,9 @@ import pytest
 
 from tests.conftest import QUICK
 from tests.support.runs import ME, YOU, restarted
-from wavespeed import AmbiguousSubmit, AsyncClient, Edit, Submitting
+from wavespeed import AsyncClient, Edit
+from wavespeed.errors import AmbiguousSubmit
+from wavespeed.events import Submitting
 from wavespeed.sandbox import Sandbox
 from wavespeed.studio.runs.run import OutcomeUnknown, Run
 from wavespeed.studio.runs.runner import Runner
@@ -81,7 +83,7 @@ async def test_an_outage_during_the_search_leaves_it_unknown_not_free(
     runner: Runner, store: Store, sandbox: Sandbox, edit: Edit
 ) -> None:
     sandbox.fail("submit", drop=True)
-    sandbox.fail("recent", status=503, times=QUICK.tries * 2)
+    sandbox.fail("recent", status=503, times=QUICK.retry.tries * 2)
 
     end = await runner.wait_until_finished(runner.start(edit, ME).id)
 

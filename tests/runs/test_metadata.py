@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
 from tests.support import hostile
-from wavespeed import InvalidEdit, _metadata, prepare, types
+from wavespeed import _metadata, prepare, types
+from wavespeed.errors import InvalidEdit
 from wavespeed.studio.runs.metadata import EditMetadata, read, write
 
 pytestmark = pytest.mark.filterwarnings(r"ignore:::PIL\.")

@@ -18,17 +18,8 @@ from hypothesis import strategies as st
 from tests.conftest import KEY, QUICK, story
 from tests.support.service import KEY as SERVICE_KEY
 from tests.support.service import NO_SUCH_MODEL, Service, running
-from wavespeed import (
-    MODEL,
-    AmbiguousSubmit,
-    ApiError,
-    AsyncClient,
-    Edit,
-    InvalidEdit,
-    ModelNotFound,
-    Prediction,
-    is_model_id,
-)
+from wavespeed import MODEL, AsyncClient, Edit, Prediction
+from wavespeed.errors import AmbiguousSubmit, ApiError, InvalidEdit, ModelNotFound
 from wavespeed.sandbox import Sandbox, serve
 from wavespeed.studio.runs.account import Account
 from wavespeed.studio.runs.errors import PriceUnknown
@@ -49,6 +40,7 @@ from wavespeed.studio.runs.store import UNKNOWN_COST, Store
 from wavespeed.studio.settings import Settings, SettingsError, from_environment
 from wavespeed.studio.text import errors, formatting, labels, status
 from wavespeed.studio.ui.render.snippets import request_snippets
+from wavespeed.types import is_model_id
 
 pytestmark = pytest.mark.anyio
 OTHER = "openai/gpt-image-2.6-flare/edit"

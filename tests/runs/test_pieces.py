@@ -11,7 +11,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from wavespeed import Edit, EditFailed
+from wavespeed import Edit
+from wavespeed.errors import EditFailed
 from wavespeed.studio.media.previews import InputPreview
 from wavespeed.studio.runs.run import Failed, OutputFile, Run
 from wavespeed.studio.templating import render_template

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.runs import LONG_ENOUGH, ME, arrived, restarted, until
-from wavespeed import AsyncClient, Edit, Submitting
+from wavespeed import AsyncClient, Edit
+from wavespeed.events import Submitting
 from wavespeed.sandbox import Sandbox
 from wavespeed.studio.runs.run import Run
 from wavespeed.studio.runs.runner import Runner

@@ -8,34 +8,33 @@ from pathlib import Path
 
 import pytest
 
-from wavespeed import (
+from wavespeed import Edit, Output, Prediction, WaveSpeedError
+from wavespeed.errors import (
     AmbiguousSubmit,
     ApiError,
-    Completed,
     ConnectionFailed,
     ContentModerated,
-    Downloaded,
-    Edit,
     EditFailed,
     EditTimeout,
-    Finished,
     InsufficientCredit,
     InvalidApiKey,
     InvalidEdit,
     InvalidResponse,
-    Output,
     PermissionDenied,
-    Polled,
-    Prediction,
-    Preparing,
     RateLimited,
     ServerError,
+)
+from wavespeed.events import (
+    Completed,
+    Downloaded,
+    Finished,
+    Polled,
+    Preparing,
     Submitted,
     Submitting,
     Uploaded,
     Uploading,
     Waiting,
-    WaveSpeedError,
 )
 from wavespeed.studio.runs.errors import SaveFailed
 from wavespeed.studio.runs.run import (

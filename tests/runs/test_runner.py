@@ -72,7 +72,7 @@ async def test_an_error_is_logged_by_run_id_and_without_the_key(
 async def test_a_service_that_is_away_is_told_in_words(
     store: Store, edit: Edit, tmp_path: Path
 ) -> None:
-    async with AsyncClient(KEY, base_url="http://127.0.0.1:9", pace=QUICK) as client:
+    async with AsyncClient(KEY, base_url="http://127.0.0.1:9", policies=QUICK) as client:
         runner = Runner(client, store, tmp_path)
         run = await runner.wait_until_finished(runner.start(edit, ME).id)
 
@@ -86,7 +86,7 @@ async def test_an_overdue_edit_is_checked_again_for_nothing(
     # Done at once, but not for whoever looks: however late a busy machine takes a look, it is not.
     sandbox.seconds = (0.0, 0.0)
     sandbox.fail("result", data={"status": "processing", "outputs": []}, times=100)
-    async with AsyncClient(KEY, base_url=base_url, pace=patient(deadline=0.06)) as client:
+    async with AsyncClient(KEY, base_url=base_url, policies=patient(deadline=0.06)) as client:
         runner = Runner(client, store, tmp_path)
         run = await runner.wait_until_finished(runner.start(Edit("sepia", (photo,)), ME).id)
         assert run.error is not None

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from tests.runs.test_run import NEW, TO_THE_SERVICE, WHOLE, after
-from wavespeed import AmbiguousSubmit, EditFailed, ServerError, Submitting
+from wavespeed.errors import AmbiguousSubmit, EditFailed, ServerError
+from wavespeed.events import Submitting
 from wavespeed.studio.runs.errors import LimitExceeded
 from wavespeed.studio.runs.migration import UnknownDatabase
 from wavespeed.studio.runs.run import Failed, OutcomeUnknown, Run, Stopped

@@ -49,7 +49,7 @@ async def test_edits_of_large_pictures_upload_a_few_at_a_time_and_all_of_them_do
 
     files = pictures(tmp_path, 4 * EDITS)
     with closing(Store(tmp_path / "studio.db")) as store:
-        async with AsyncClient(KEY, base_url=base_url, pace=QUICK, prepare=prepare) as client:
+        async with AsyncClient(KEY, base_url=base_url, policies=QUICK, prepare=prepare) as client:
             runner = Runner(client, store, tmp_path / "data")
             runs = [
                 runner.start(Edit("sepia", tuple(files[4 * n : 4 * n + 4])), f"visitor {n}")

@@ -169,7 +169,7 @@ def test_no_route_leads_out_of_its_folder(page: Page, path: str) -> None:
 async def test_a_hundred_submissions_at_once_do_not_pass_the_budget(tmp_path: Path) -> None:
     sandbox, store = Sandbox(seed=7, seconds=(0.1, 0.2)), Store(tmp_path / "studio.db")
     with serve(sandbox) as url:
-        async with AsyncClient(KEY, base_url=url, pace=QUICK) as client:
+        async with AsyncClient(KEY, base_url=url, policies=QUICK) as client:
             runner = Runner(client, store, tmp_path, Limits(budget_usd=0.10, parallel=100))
             edit = Edit("sepia", (PHOTOS / "coffee.jpg",))
             started = [runner.start(edit, f"{number:032x}") for number in range(100)]

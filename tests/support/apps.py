@@ -16,10 +16,10 @@ from pathlib import Path
 
 import httpx
 
-from wavespeed import Pace
+from wavespeed import Policies, PollPolicy
 
 HANDOVER = 20.0
-QUICK = Pace(shortest=0.2)
+QUICK = Policies(poll=PollPolicy(shortest=0.2, average=0.2))
 """It asks the service more often than it should: nothing is learned from waiting for an answer."""
 ROOT = Path(__file__).parent.parent.parent
 PHOTOS = ROOT / "wavespeed" / "studio" / "ui" / "static" / "photos"

@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from wavespeed import AsyncClient, Edit, Pace
+from wavespeed import AsyncClient, Edit, Policies, PollPolicy, RetryPolicy, Timeouts
 from wavespeed.studio.runs import executor as module
 from wavespeed.studio.runs.executor import Limits
 from wavespeed.studio.runs.runner import Runner
@@ -29,13 +29,17 @@ from .apps import ROOT
 from .service import KEY
 
 VISITOR = "visitor-1"
-QUICK = Pace(deadline=20, shortest=0.05, longest=0.1, first_retry=0.05, longest_retry=0.2)
+QUICK = Policies(
+    Timeouts(deadline=20),
+    RetryPolicy(first_delay=0.05, longest_delay=0.2),
+    PollPolicy(shortest=0.05, average=0.1, longest=0.1),
+)
 
 
 async def work(base_url: str, data: Path, picture: Path) -> None:
     module.RECOVERY_DELAYS = (0.1, 0.3)
     store = Store(data / "studio.db")
-    async with AsyncClient(KEY, base_url=base_url, pace=QUICK) as client:
+    async with AsyncClient(KEY, base_url=base_url, policies=QUICK) as client:
         runner = Runner(client, store, data, Limits(budget_usd=0.02))
         await runner.resume_unfinished()
         if not store.history(VISITOR):

@@ -20,7 +20,8 @@ import gradio as gr
 from filelock import FileLock, Timeout
 from starlette.middleware import Middleware
 
-from wavespeed import AsyncClient, ConnectionPool, Durations, InvalidApiKey, InvalidEdit, Pace
+from wavespeed import AsyncClient, ConnectionPool, Durations, Policies
+from wavespeed.errors import InvalidApiKey, InvalidEdit
 from wavespeed.sandbox import Sandbox, serve
 from wavespeed.studio import logs
 from wavespeed.studio.decoding import decoder
@@ -53,6 +54,7 @@ MAX_UPLOAD_BYTES = 51 * 1024 * 1024
 """A little more than `prepare` takes, so that it can say what is wrong, and by name."""
 HANDOVER = 15.0
 """Seconds that a new process waits for an old one to leave the data folder."""
+POLICIES = Policies()
 MAX_PAGES = 1000
 """Pages that Gradio remembers, some 200 kB each and never less; its default is 10,000. Who has not
 been there for longest is forgotten first, which costs an open page nothing but what it looks at."""
@@ -77,23 +79,25 @@ class _Engine:
 
 
 def run(
-    build: Build, settings: Settings, handover: float = HANDOVER, pace: Pace | None = None
+    build: Build, settings: Settings, handover: float = HANDOVER, policies: Policies = POLICIES
 ) -> None:
     """Serves the page until it is interrupted; `handover` is how long it waits for an earlier
-    process to leave the data folder, in seconds, and `pace` how often it asks the service."""
+    process to leave the data folder, in seconds, and `policies` how long it waits for the service
+    and how often it asks."""
     settings.adjust(os.environ)
     logs.configure(settings.log, settings.api_key)
     _warn(settings)
     # What stops a container ends like Ctrl+C: the answers to submissions are waited for.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    pace = replace(pace or Pace(), deadline=settings.deadline)
+    timeouts = replace(policies.timeouts, deadline=settings.deadline)
+    policies = replace(policies, timeouts=timeouts)
     pool = ConnectionPool(settings.proxies)
     with ExitStack() as stack:
         engine = stack.enter_context(_engine(settings))
-        client = _client(settings, engine, pace, pool)
+        client = _client(settings, engine, policies, pool)
         store = stack.enter_context(_store(settings, handover))
         _prepare_cache(settings)
-        studio = _studio(settings, engine, client, store, _client_factory(settings, pace, pool))
+        studio = _studio(settings, engine, client, store, _client_factory(settings, policies, pool))
         apply_patches()
         page = build(studio)
         gc.freeze()
@@ -123,12 +127,14 @@ def _engine(settings: Settings) -> Iterator[_Engine]:
         yield _Engine(labels.SANDBOX, base_url, "sandbox", key_label, True)
 
 
-def _client(settings: Settings, engine: _Engine, pace: Pace, pool: ConnectionPool) -> AsyncClient:
+def _client(
+    settings: Settings, engine: _Engine, policies: Policies, pool: ConnectionPool
+) -> AsyncClient:
     try:
         return AsyncClient(
             settings.api_key or "sandbox",
             base_url=engine.base_url,
-            pace=pace,
+            policies=policies,
             http=pool,
             prepare=decoder.prepare,
         )
@@ -136,7 +142,7 @@ def _client(settings: Settings, engine: _Engine, pace: Pace, pool: ConnectionPoo
         sys.exit(f"WAVESPEED_API_KEY: {error}")
 
 
-def _client_factory(settings: Settings, pace: Pace, pool: ConnectionPool) -> ClientFactory:
+def _client_factory(settings: Settings, policies: Policies, pool: ConnectionPool) -> ClientFactory:
     """Clients of visitors' own keys: of the real service even where the sandbox answers others."""
     durations = Durations()  # What one of them learns of the service, all know.
 
@@ -149,7 +155,7 @@ def _client_factory(settings: Settings, pace: Pace, pool: ConnectionPool) -> Cli
             return AsyncClient(
                 key or "",
                 base_url=settings.base_url,
-                pace=pace,
+                policies=policies,
                 http=pool,
                 durations=durations,
                 prepare=decoder.prepare,

@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from wavespeed import BASE_URL, MODEL, InvalidEnvironment, Proxies, is_model_id
+from wavespeed import BASE_URL, MODEL, Proxies
 from wavespeed._pool import check_environment
+from wavespeed.errors import InvalidEnvironment
+from wavespeed.types import is_model_id
 
 LEVELS = ("debug", "info", "warning", "error")
 Nsfw = Literal["blur", "hide", "show"]

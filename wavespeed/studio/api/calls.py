@@ -9,7 +9,8 @@ from typing import Any, cast
 
 import gradio as gr
 
-from wavespeed import Edit, InvalidEdit, WaveSpeedError
+from wavespeed import Edit, WaveSpeedError
+from wavespeed.errors import InvalidEdit
 from wavespeed.studio.runs.run import SCRIPTS, Run, output_details
 from wavespeed.studio.studio import Studio
 from wavespeed.studio.text import errors, labels, status

@@ -9,7 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from wavespeed import MAX_IMAGES, InvalidEdit
+from wavespeed import MAX_IMAGES
+from wavespeed.errors import InvalidEdit
 from wavespeed.images import MAX_FILE_BYTES
 from wavespeed.studio.media import previews
 from wavespeed.studio.runs.run import SCRIPTS

@@ -20,7 +20,7 @@ from pathlib import Path
 from gradio.processing_utils import save_bytes_to_cache
 from gradio.utils import get_upload_folder
 
-from wavespeed import InvalidEdit
+from wavespeed.errors import InvalidEdit
 from wavespeed.images import naming
 from wavespeed.studio.decoding import decoder, thumbnails
 from wavespeed.studio.decoding.thumbnails import SCREEN

@@ -7,7 +7,8 @@ import logging
 from collections.abc import Coroutine
 from typing import TypeVar
 
-from wavespeed import MODEL, PRICE_USD, AsyncClient, ConnectionFailed, Prediction, WaveSpeedError
+from wavespeed import MODEL, PRICE_USD, AsyncClient, Prediction, WaveSpeedError
+from wavespeed.errors import ConnectionFailed
 
 from .errors import ApiKeyRequired
 from .run import Run

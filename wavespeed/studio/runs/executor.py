@@ -13,21 +13,17 @@ from functools import partial
 from pathlib import Path
 from weakref import WeakValueDictionary
 
-from wavespeed import (
-    AmbiguousSubmit,
-    AsyncClient,
+from wavespeed import AsyncClient, Edit, Prediction, WaveSpeedError
+from wavespeed.errors import AmbiguousSubmit, InvalidEdit
+from wavespeed.events import (
     Completed,
     Downloaded,
-    Edit,
     Event,
     Finished,
-    InvalidEdit,
-    Prediction,
     Submitted,
     Submitting,
     Uploading,
     Waiting,
-    WaveSpeedError,
 )
 from wavespeed.studio.decoding.decoder import in_thread
 from wavespeed.studio.decoding.upload_memory import UploadMemory

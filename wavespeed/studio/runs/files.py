@@ -9,7 +9,7 @@ import re
 import secrets
 from pathlib import Path
 
-from wavespeed import Downloaded
+from wavespeed.events import Downloaded
 from wavespeed.studio.decoding import decoder, thumbnails
 from wavespeed.studio.decoding.thumbnails import Checked
 

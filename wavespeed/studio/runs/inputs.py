@@ -15,9 +15,9 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from wavespeed import byte_count
 from wavespeed.images import convert_file, naming
 from wavespeed.studio.decoding import decoder
+from wavespeed.types import byte_count
 
 from .atomic import replacing
 from .errors import QuotaExceeded

@@ -10,7 +10,7 @@ from wavespeed import Prediction
 CLOCK_TOLERANCE = timedelta(seconds=5)
 """How far the service's clocks may be from each other, and from what is known of them."""
 LONGEST_SUBMISSION = timedelta(seconds=120)
-"""A task is created while its submission is open, which is this long at most (`Pace.sync`)."""
+"""A task is created while its submission is open, which is this long at most (`Timeouts.sync`)."""
 
 
 def search_window(sent: datetime, clock_offset: timedelta) -> tuple[datetime, datetime]:

@@ -9,27 +9,22 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, assert_never
 
-from wavespeed import (
-    PRICE_USD,
+from wavespeed import PRICE_USD, Edit, Prediction, Preprocessing, WaveSpeedError
+from wavespeed.errors import InvalidEdit, Spent
+from wavespeed.events import (
     BaseEvent,
     Completed,
     Downloaded,
-    Edit,
     Event,
     Finished,
-    InvalidEdit,
     Polled,
-    Prediction,
     PredictionEvent,
     Preparing,
-    Preprocessing,
-    Spent,
     Submitted,
     Submitting,
     Uploaded,
     Uploading,
     Waiting,
-    WaveSpeedError,
 )
 
 Step = Literal["prepare", "upload", "queue", "process", "save"]

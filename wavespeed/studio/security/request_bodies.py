@@ -15,8 +15,8 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive, Scope
 
-from wavespeed import byte_count
 from wavespeed.studio.text import labels
+from wavespeed.types import byte_count
 
 from .origins import Refusal
 

@@ -20,7 +20,7 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from wavespeed import InvalidEdit
+from wavespeed.errors import InvalidEdit
 from wavespeed.studio.media import previews
 from wavespeed.studio.runs.store import Store, StoreError
 from wavespeed.studio.text import labels

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from wavespeed import (
-    PRICE_USD,
+from wavespeed import PRICE_USD, WaveSpeedError
+from wavespeed.errors import (
     AmbiguousSubmit,
     ApiError,
     ConnectionFailed,
@@ -26,7 +26,6 @@ from wavespeed import (
     PrivateAddress,
     RateLimited,
     ServerError,
-    WaveSpeedError,
 )
 from wavespeed.studio.runs.errors import (
     ApiKeyRequired,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import assert_never
 
-from wavespeed import (
+from wavespeed.errors import (
     AmbiguousSubmit,
     FileUnavailable,
     InvalidResponse,

@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 from gradio.blocks import Block
 
-from wavespeed import InvalidEdit
+from wavespeed.errors import InvalidEdit
 
 from .handlers.history import HistoryHandlers
 from .page_event import PageEvent

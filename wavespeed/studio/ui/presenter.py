@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from wavespeed import InvalidEdit
+from wavespeed.errors import InvalidEdit
 from wavespeed.studio.decoding.decoder import in_thread
 from wavespeed.studio.export.downloads import Link
 from wavespeed.studio.media import previews

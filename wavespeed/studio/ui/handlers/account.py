@@ -7,7 +7,8 @@ from contextlib import suppress
 
 import gradio as gr
 
-from wavespeed import InvalidEdit, WaveSpeedError
+from wavespeed import WaveSpeedError
+from wavespeed.errors import InvalidEdit
 from wavespeed.studio.runs.run import Run
 from wavespeed.studio.sessions import is_owner
 from wavespeed.studio.studio import Studio

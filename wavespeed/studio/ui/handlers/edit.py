@@ -10,7 +10,8 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from wavespeed import AsyncClient, Edit, InvalidEdit
+from wavespeed import AsyncClient, Edit
+from wavespeed.errors import InvalidEdit
 from wavespeed.studio.runs.batch import MAX_EDITS, is_batch
 from wavespeed.studio.runs.run import Run
 from wavespeed.studio.sessions import is_showcase

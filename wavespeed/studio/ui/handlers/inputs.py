@@ -7,7 +7,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from wavespeed import MAX_IMAGES, InvalidEdit
+from wavespeed import MAX_IMAGES
+from wavespeed.errors import InvalidEdit
 from wavespeed.studio.decoding.decoder import in_thread
 from wavespeed.studio.media import previews
 from wavespeed.studio.runs.batch import MAX_EDITS

@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wavespeed import (
+from wavespeed import PollPolicy, RetryPolicy, WaveSpeedError
+from wavespeed._policies import retry_after
+from wavespeed.errors import (
     AmbiguousSubmit,
     ApiError,
     ConnectionFailed,
@@ -20,19 +22,16 @@ from wavespeed import (
     InvalidApiKey,
     InvalidEdit,
     InvalidResponse,
-    Pace,
     PermissionDenied,
     RateLimited,
     ServerError,
-    WaveSpeedError,
 )
-from wavespeed._policies import retry_after
 
-PACE = Pace(first_retry=1.0, longest_retry=8.0, tries=3)
+RETRY = RetryPolicy(first_delay=1.0, longest_delay=8.0, tries=3)
 
 
 @pytest.mark.parametrize(
-    ("error", "attempt", "paid", "expected"),
+    ("error", "attempt", "already_billed", "expected"),
     [
         (ConnectionFailed("", sent=False), 1, False, 0.5),
         (ConnectionFailed("", sent=True), 2, False, 1.0),
@@ -63,23 +62,51 @@ PACE = Pace(first_retry=1.0, longest_retry=8.0, tries=3)
     ],
 )
 def test_what_is_tried_again_and_when(
-    error: WaveSpeedError, attempt: int, paid: bool, expected: float | None
+    error: WaveSpeedError, attempt: int, already_billed: bool, expected: float | None
 ) -> None:
-    assert PACE.retry_delay(error, attempt, already_billed=paid, luck=0.0) == expected
+    delay = RETRY.delay(error, attempt, already_billed=already_billed, jitter=0.0)
+    assert delay == expected
 
 
 @given(st.integers(1, 10_000), st.floats(0, 1))
-def test_a_back_off_is_never_zero_and_never_above_its_ceiling(attempt: int, luck: float) -> None:
-    wait = PACE.retry_delay(
-        ConnectionFailed("", sent=True), attempt, already_billed=True, luck=luck
-    )
-    assert wait is not None
-    assert 0.5 <= wait <= 8.0
+def test_a_back_off_is_never_zero_and_never_above_its_ceiling(attempt: int, jitter: float) -> None:
+    error = ConnectionFailed("", sent=True)
+    delay = RETRY.delay(error, attempt, already_billed=True, jitter=jitter)
+    assert delay is not None
+    assert 0.5 <= delay <= 8.0
 
 
-@given(st.floats(0, 10_000))
-def test_a_task_is_looked_at_after_one_to_five_seconds(waited: float) -> None:
-    assert 1.0 <= Pace().next_delay(waited) <= 5.0
+@pytest.mark.parametrize(
+    ("age", "durations", "expected"),
+    [
+        (0.0, [], 2.0),  # Nothing is known: one poll in two seconds,
+        (20.0, [], 3.0),  # and later on
+        (90.0, [], 5.0),  # ever more rarely.
+        (0.0, [8.0] * 9, 2.0),  # Fewer than ten have no fastest tenth.
+        (0.0, [8.0] * 10, 8.0),
+        (6.0, [8.0] * 10, 2.0),
+        (7.5, [8.0] * 10, 1.0),  # Never closer than that.
+        (8.0, [8.0] * 10, 1.0),  # It takes longer than any did:
+        (28.0, [8.0] * 10, 4.0),  # the longer, the more rarely,
+        (90.0, [8.0] * 10, 5.0),  # up to the longest pause.
+        (0.0, [1.5] * 9 + [3.0], 1.5),  # Too short for a second poll: by then nine tenths ended.
+        (1.5, [1.5] * 9 + [3.0], 1.0),
+        (0.0, [*range(5, 25)], 7.0),  # The fastest tenth of them.
+        (7.0, [*range(5, 25)], 1.28),
+    ],
+)
+def test_when_a_task_is_polled_next(age: float, durations: list[float], expected: float) -> None:
+    assert PollPolicy().next_delay(age, durations) == pytest.approx(expected, abs=0.01)
+
+
+@given(st.floats(0, 10_000), st.lists(st.floats(0.01, 900), max_size=50), st.floats(0.01, 1))
+def test_polls_keep_their_distance_whatever_tasks_take(
+    age: float, durations: list[float], shortest: float
+) -> None:
+    policy = PollPolicy(shortest=shortest, average=2 * shortest, longest=5 * shortest)
+    delay = policy.next_delay(age, durations)
+    assert delay >= shortest
+    assert delay <= max(policy.longest, max(durations, default=0.0))
 
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
