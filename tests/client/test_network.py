@@ -21,7 +21,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import KEY, QUICK, patient, story
-from wavespeed import AsyncClient, ConnectionPool, Edit, Output, Proxies, WaveSpeedError
+from wavespeed import (
+    AsyncClient,
+    ConnectionPool,
+    Edit,
+    Output,
+    Proxies,
+    WaveSpeedError,
+    _network,
+)
 from wavespeed._pool import check_environment
 from wavespeed.errors import (
     ConnectionFailed,
@@ -30,7 +38,6 @@ from wavespeed.errors import (
     PrivateAddress,
 )
 from wavespeed.events import Finished
-from wavespeed.proxies import _network
 
 pytestmark = pytest.mark.anyio
 

@@ -124,7 +124,7 @@ async def test_an_edit_is_sent_to_its_model_and_the_price_and_the_list_are_asked
     others: Sandbox, other: Edit
 ) -> None:
     with serve(others) as url:
-        async with AsyncClient(KEY, base_url=url, pace=QUICK) as client:
+        async with AsyncClient(KEY, base_url=url, policies=QUICK) as client:
             await story(client, other)
             assert await client.price(OTHER) == 0.02
             [found] = await client.list_predictions(created_after=NOW, model=OTHER)
@@ -159,7 +159,7 @@ async def test_a_model_that_is_gone_is_told_and_nothing_was_spent(
 ) -> None:
     service = Service(model=OTHER, missing=status)
     with running(service) as url:
-        async with AsyncClient(SERVICE_KEY, base_url=url, pace=QUICK) as client:
+        async with AsyncClient(SERVICE_KEY, base_url=url, policies=QUICK) as client:
             runner = Runner(client, store, tmp_path)
             run = await runner.wait_until_finished(runner.start(edit, ME).id)
             await runner.close()
@@ -287,7 +287,7 @@ async def test_a_lost_submission_is_looked_for_under_its_own_model_whatever_the_
     )
     service = Service(seconds=0.3, model=then)
     with running(service) as url:
-        async with AsyncClient(SERVICE_KEY, base_url=url, pace=QUICK) as client:
+        async with AsyncClient(SERVICE_KEY, base_url=url, policies=QUICK) as client:
             sent = Run(id="r1", visitor_id=ME, edit=edit, started_at=datetime.now(UTC), elapsed=0.1)
             urls = [await client.upload(image) for image in _ready(edit)]
             store.reserve(sent.apply(Submitting(0.1)), now=NOW, budget_usd=None, visitor_edits=None)
@@ -331,7 +331,7 @@ async def test_what_is_sent_anew_goes_to_the_model_of_today_at_its_price(
     others: Sandbox, edit: Edit, store: Store, tmp_path: Path
 ) -> None:
     with serve(others) as url:
-        async with AsyncClient(KEY, base_url=url, pace=QUICK) as client:
+        async with AsyncClient(KEY, base_url=url, policies=QUICK) as client:
             paused = Run(
                 id="r1",
                 visitor_id=ME,
@@ -375,7 +375,7 @@ async def test_the_known_price_is_the_default_models_alone(client: AsyncClient) 
 
 async def test_the_price_of_another_model_is_asked_for(others: Sandbox) -> None:
     with serve(others) as url:
-        async with AsyncClient(KEY, base_url=url, pace=QUICK) as client:
+        async with AsyncClient(KEY, base_url=url, policies=QUICK) as client:
             others.fail("price", data={"price": 0.06, "discounted_price": 0.045})
             assert await learnt(Account(client, OTHER)) == 0.045
 
@@ -384,11 +384,11 @@ async def test_with_a_budget_nothing_is_sent_before_the_price_is_known(
     others: Sandbox, other: Edit, store: Store, tmp_path: Path
 ) -> None:
     with serve(others) as url:
-        async with AsyncClient(KEY, base_url=url, pace=QUICK) as client:
+        async with AsyncClient(KEY, base_url=url, policies=QUICK) as client:
             runner = Runner(client, store, tmp_path, Limits(budget_usd=100.0), model=OTHER)
             run = await runner.wait_until_finished(runner.start(other, ME, None, None).id)
             after = await runner.wait_until_finished(runner.start(other, ME, None, 0.045).id)
-            async with AsyncClient(f"{KEY}-own", base_url=url, pace=QUICK) as own:
+            async with AsyncClient(f"{KEY}-own", base_url=url, policies=QUICK) as own:
                 visitors = await runner.wait_until_finished(runner.start(other, ME, own, None).id)
             await runner.close()
     assert run.error is not None
@@ -405,7 +405,7 @@ async def test_without_a_budget_it_is_sent_and_the_unknown_price_is_told_as_such
     others: Sandbox, other: Edit, store: Store, tmp_path: Path
 ) -> None:
     with serve(others) as url:
-        async with AsyncClient(KEY, base_url=url, pace=QUICK) as client:
+        async with AsyncClient(KEY, base_url=url, policies=QUICK) as client:
             limits = Limits(visitor_edits=1)
             runner = Runner(client, store, tmp_path, limits, model=OTHER)
             run = await runner.wait_until_finished(runner.start(other, ME, None, None).id)
