@@ -171,10 +171,9 @@ class Api:
 
     async def delete(self, prediction_ids: list[str]) -> int:
         """How many tasks were deleted."""
-        path, body = "/api/v3/predictions/delete", {"ids": prediction_ids}
-        return int(
-            number((await self._transport.request("POST", path, body)).data(), "deleted_count")
-        )
+        body = {"ids": prediction_ids}
+        answer = await self._transport.request("POST", "/api/v3/predictions/delete", body)
+        return int(number(answer.data(), "deleted_count"))
 
     async def _first_known(
         self, method: str, path: str, older: str, body: dict[str, Any] | None = None

@@ -80,7 +80,8 @@ def jpeg_segments(content: bytes) -> Iterator[tuple[int, int, int]]:
 
     Raises `TooManyPieces`.
     """
-    at, in_scan = 0, False
+    at = 0
+    in_scan = False
     for _ in range(MAX_PIECES):
         found = _MARKER.search(content, at)
         begin = found.start() if found else len(content)
@@ -88,7 +89,8 @@ def jpeg_segments(content: bytes) -> Iterator[tuple[int, int, int]]:
             yield 0, at, begin
         if found is None:
             return
-        marker, at = content[begin + 1], begin + 2
+        marker = content[begin + 1]
+        at = begin + 2
         in_scan = marker == _START_OF_SCAN
         end = at
         if marker not in _NO_LENGTH:
@@ -133,27 +135,27 @@ def tells_place(picture: ImageFile.ImageFile, content: bytes) -> bool:
     """Whether EXIF, IPTC, XMP or a comment says where the picture was taken."""
     if any(pointer in content for pointer in GPS_POINTERS):
         return True
-    said = _less_our_own(b"".join(_pieces(picture, content)))
+    metadata = _less_our_own(b"".join(_pieces(picture, content)))
     # XMP can be UTF-16, which less its zeros reads like ASCII.
-    words = said.replace(b"\0", b"").lower()
-    return any(word in words for word in PLACE_WORDS) or _has_place_dataset(said)
+    words = metadata.replace(b"\0", b"").lower()
+    return any(word in words for word in PLACE_WORDS) or _has_place_dataset(metadata)
 
 
-def _has_place_dataset(said: bytes) -> bool:
+def _has_place_dataset(metadata: bytes) -> bool:
     """Whether an IPTC block names a place. A block can claim to be as long as the file, and there
     can be as many as fit into it: what an earlier one covered is not searched again."""
     at = searched = 0
     for _ in range(MAX_PIECES):
-        block = IPTC_BLOCK.search(said, at)
+        block = IPTC_BLOCK.search(metadata, at)
         if block is None:
             return False
         at = block.end()
-        end = min(at + int.from_bytes(block[1]), len(said))
+        end = min(at + int.from_bytes(block[1]), len(metadata))
         begin = max(at, searched - 2)  # A dataset's three bytes may have been cut there.
-        if begin < end and PLACE_DATASETS.search(said, begin, end):
+        if begin < end and PLACE_DATASETS.search(metadata, begin, end):
             return True
         searched = max(searched, end)
-    return PLACE_DATASETS.search(said, at) is not None
+    return PLACE_DATASETS.search(metadata, at) is not None
 
 
 def _pieces(picture: ImageFile.ImageFile, content: bytes) -> Iterator[bytes]:
@@ -226,8 +228,8 @@ def _our_description(content: bytes) -> bytes:
     """The prompt as the packet of a result of ours says it; empty in any other file."""
     for kind, begin, end in png_chunks(content):
         packet = content[begin:end] if kind == b"iTXt" else b""
-        if OWN_PACKET in packet and (said := OWN_DESCRIPTION.search(packet)):
-            return html.unescape(said[1].decode(errors="replace")).encode(errors="replace")
+        if OWN_PACKET in packet and (found := OWN_DESCRIPTION.search(packet)):
+            return html.unescape(found[1].decode(errors="replace")).encode(errors="replace")
     return b""
 
 
@@ -252,7 +254,7 @@ def _riff_pieces(content: bytes) -> Iterator[bytes]:
     yield content[at:]
 
 
-def _less_our_own(said: bytes) -> bytes:
-    if OWN_PACKET not in said:
-        return said
-    return OWN_DESCRIPTION.sub(b"", OWN_RECIPE.sub(b"", said))
+def _less_our_own(metadata: bytes) -> bytes:
+    if OWN_PACKET not in metadata:
+        return metadata
+    return OWN_DESCRIPTION.sub(b"", OWN_RECIPE.sub(b"", metadata))

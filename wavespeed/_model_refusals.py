@@ -17,8 +17,9 @@ _GONE = {404, 410}
 """Of a submission, whose address holds nothing but the model's id, these are about the model."""
 _UNFIT = {400, 404, 410, 422, 1400, 1401}
 """Statuses, or codes in a body, that are about the model if the words say so."""
-_LONGEST_ANSWER, _LONGEST_TEXT = 20_000, 2_000
-"""What is looked through; an error is short."""
+_MAX_ANSWER_BYTES = 20_000
+_MAX_TEXT = 2_000
+"""What is looked through, of the answer and of each text in it; an error is short."""
 
 _NAME = r"(?:it|(?=[\w./-]{0,80}[\d/])[\w./-]{1,120})"
 """A model's id, or a part of it; `it` stands for the one that was asked."""
@@ -47,15 +48,13 @@ def about_model(
         return None
     numbers = {error.status, error.service_code}
     gone = submitted and bool(numbers & _GONE)
-    if gone or (numbers & _UNFIT and _says_so(content[:_LONGEST_ANSWER], model)):
+    if gone or (numbers & _UNFIT and _says_so(content[:_MAX_ANSWER_BYTES], model)):
         return ModelNotFound(model, status=error.status, service_code=error.service_code)
     return None
 
 
 def _says_so(content: bytes, model: str) -> bool:
-    return any(
-        _SAYS_SO.search(text.replace(model, "it")[:_LONGEST_TEXT]) for text in _texts(content)
-    )
+    return any(_SAYS_SO.search(text.replace(model, "it")[:_MAX_TEXT]) for text in _texts(content))
 
 
 def _texts(content: bytes) -> Iterator[str]:

@@ -124,7 +124,9 @@ async def _public(host: str, port: int) -> list[str]:
     except (OSError, UnicodeError) as error:
         raise httpcore.ConnectError("the name can't be looked up") from error
     addresses = dict.fromkeys(str(entry[4][0]) for entry in found)
-    public = [one for one in addresses if _may_be_tried(ip_address(one.partition("%")[0]))]
+    public = [
+        address for address in addresses if _may_be_tried(ip_address(address.partition("%")[0]))
+    ]
     if not public:
         raise PrivateAddress(
             "The name of the file host leads into a private network here, so that it is not asked:"

@@ -89,9 +89,10 @@ class RetryPolicy:
                 return delay if attempt < self.missing_outputs_tries else None
             case InvalidResponse(field="url"):
                 return None  # An address that is never fetched stays one.
-            case ConnectionFailed() | ServerError() | InvalidResponse():
-                if already_billed or attempt < self.tries:
-                    return max(delay, _requested_delay(error))
+            case ConnectionFailed() | ServerError() | InvalidResponse() if (
+                already_billed or attempt < self.tries
+            ):
+                return max(delay, _requested_delay(error))
         return None
 
     def _back_off(self, attempt: int, jitter: float) -> float:

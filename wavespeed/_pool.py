@@ -25,17 +25,17 @@ may close while a submission is on its way."""
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """How a request gets there: by a `proxy`, or directly; and then anywhere, or to `public`
-    addresses alone."""
+    """How a request gets there: by a `proxy`, or directly, and then anywhere or, if it `is_public`,
+    to public addresses alone."""
 
     proxy: str | None = field(default=None, repr=False)
-    public: bool = False
+    is_public: bool = False
 
 
 class ConnectionPool:
-    """Kept alive, for one or many `AsyncClient`s; whoever makes them closes them, and
-    `async with` does. Without a ceiling: hundreds of edits wait at once, and each wait is bounded
-    elsewhere.
+    """Connections that are kept alive, for one or many `AsyncClient`s; whoever makes them closes
+    them, and `async with` does. There is no ceiling: hundreds of edits wait at once, and each wait
+    is bounded elsewhere.
 
     A pool for each exchange under way, since for each request httpcore looks at all connections of
     a pool, at each as often as there are idle ones. A hundred edits that share one take three times
@@ -50,7 +50,7 @@ class ConnectionPool:
         self._proxies = Proxies.from_environment(os.environ) if proxies is None else proxies
         check_proxies(self._proxies)
         self._idle: dict[Route, list[httpx.AsyncClient]] = {}
-        self._most = MAX_IDLE
+        self._max_idle = MAX_IDLE
 
     async def __aenter__(self) -> Self:
         return self
@@ -60,16 +60,16 @@ class ConnectionPool:
 
     async def aclose(self) -> None:
         """What is under way goes on, and is closed then."""
-        self._most = 0
+        self._max_idle = 0
         for idle in self._idle.values():
             while idle:
                 await idle.pop().aclose()
 
-    def route(self, url: httpx.URL, *, public: bool) -> Route:
+    def route(self, url: httpx.URL, *, is_public: bool) -> Route:
         """How a request gets to this address. Where a proxy carries it, it is the proxy that looks
         names up, and what they mean here says nothing."""
         proxy = self._proxies.of(url.scheme, url.host, url.port)
-        return Route(proxy, public=public and proxy is None)
+        return Route(proxy, is_public=is_public and proxy is None)
 
     @asynccontextmanager
     async def acquire(self, route: Route) -> AsyncIterator[httpx.AsyncClient]:
@@ -79,7 +79,7 @@ class ConnectionPool:
         try:
             yield pool
         finally:
-            if len(idle) < self._most:
+            if len(idle) < self._max_idle:
                 idle.append(pool)
             else:
                 await pool.aclose()
@@ -92,7 +92,7 @@ class ConnectionPool:
         )
 
     def _transport(self, route: Route) -> httpx.AsyncBaseTransport:
-        if route.public:
+        if route.is_public:
             return PublicTransport(self._tls, KEEPALIVE)
         return httpx.AsyncHTTPTransport(
             verify=self._tls,
@@ -128,22 +128,24 @@ def tls_context(environment: Mapping[str, str]) -> ssl.SSLContext:
             os.listdir(path)  # Else it is only found out, as distrust of all, when it is used.
             return ssl.create_default_context(capath=path)
         except (OSError, ValueError) as error:  # ssl.SSLError is an OSError.
-            what = "file of certificates" if name == "SSL_CERT_FILE" else "folder of certificates"
+            kind = "file" if name == "SSL_CERT_FILE" else "folder"
             # Read in a terminal, where the page was just started.
-            raise InvalidEnvironment(f"{name} ({path}) is no {what} that can be read.") from error
+            raise InvalidEnvironment(
+                f"{name} ({path}) is no {kind} of certificates that can be read."
+            ) from error
     return httpx.create_ssl_context(trust_env=False)
 
 
 def check_proxies(proxies: Proxies) -> None:
     """Raises `InvalidEnvironment` for a proxy that httpx can't use: for one, where nothing here
     speaks SOCKS."""
-    named = (proxies.http or "", proxies.https or "")
+    addresses = [address for address in (proxies.http, proxies.https) if address]
     try:
-        for address in filter(None, named):
+        for address in addresses:
             httpx.Proxy(address)
     except (httpx.InvalidURL, ValueError) as error:
         raise InvalidEnvironment("The environment names a proxy whose address is none.") from error
-    if any(proxy.startswith("socks5:") for proxy in named) and find_spec("socksio") is None:
+    if any(address.startswith("socks5:") for address in addresses) and find_spec("socksio") is None:
         raise InvalidEnvironment(
             "The environment names a SOCKS proxy, which needs a package: pip install httpx[socks]."
         )

@@ -13,9 +13,14 @@ _BEGINNINGS = (
     b"FOVb",  # X3F, of Sigma
     b"\0MRM",  # MRW, of Minolta
 )
-_SUBFILE_TYPE, _PHOTOMETRIC, _SUB_IFDS, _DNG_VERSION = 254, 262, 330, 50706
+_SUBFILE_TYPE = 254
+_PHOTOMETRIC = 262
+_SUB_IFDS = 330
+_DNG_VERSION = 50706
 _SENSOR_DATA = frozenset({32803, 34892})  # A colour filter array, or linear values of a sensor.
 _REDUCED = 1
+_SHORT = 3
+"""The type of an entry that holds 16 bits."""
 
 
 def is_raw(content: bytes) -> bool:
@@ -39,8 +44,8 @@ def _first_directory(content: bytes) -> dict[int, int]:
     (count,) = struct.unpack(f"{order}H", content[at : at + 2].ljust(2, b"\0"))
     entries = content[at + 2 : at + 2 + 12 * count]
     tags = {}
-    for place in range(0, len(entries) - 11, 12):
-        tag, kind, _ = struct.unpack_from(f"{order}HHL", entries, place)
-        is_short = kind == 3
-        tags[tag] = struct.unpack_from(f"{order}{'H' if is_short else 'L'}", entries, place + 8)[0]
+    for offset in range(0, len(entries) - 11, 12):
+        tag, kind, _ = struct.unpack_from(f"{order}HHL", entries, offset)
+        value_format = "H" if kind == _SHORT else "L"
+        (tags[tag],) = struct.unpack_from(f"{order}{value_format}", entries, offset + 8)
     return tags

@@ -53,30 +53,42 @@ def mended(content: bytes) -> bytes | None:
 
 
 def _mended_png(content: bytes) -> bytes | None:
-    header, data = b"", bytearray()
+    header, kept, packed = _png_parts(content)
+    if len(header) != 13:
+        return None
+    expected_size = _raw_size(header)
+    size = sum(map(len, _inflated(packed)))
+    if expected_size == 0 or size < expected_size * (1 - MAX_MISSING):
+        return None
+    if not _is_whole(packed):
+        packed = _packed_anew(packed, max(0, expected_size - size))
+    chunks = [(b"IHDR", header), *kept, (b"IDAT", packed), (b"IEND", b"")]
+    return PNG_SIGNATURE + b"".join(_chunk(kind, body) for kind, body in chunks)
+
+
+def _png_parts(content: bytes) -> tuple[bytes, list[tuple[bytes, bytes]], bytes]:
+    """The header, the chunks that say how to show the picture, and its compressed rows."""
+    header = b""
+    packed = bytearray()
     kept: list[tuple[bytes, bytes]] = []
     for kind, begin, end in png_chunks(content):
         if kind == b"IDAT":
-            data += content[begin:end]
+            packed += content[begin:end]
         elif kind == b"IHDR":
             header = header or content[begin:end]
         elif kind in (b"PLTE", b"tRNS") or _is_sound(content, kind, begin, end):
             kept.append((kind, content[begin:end]))
-    if len(header) != 13:
-        return None
-    wanted = _raw_size(header)
-    got = sum(map(len, _inflated(bytes(data))))
-    if wanted == 0 or got < wanted * (1 - MAX_MISSING):
-        return None
-    if not _is_whole(bytes(data)):
-        packer, rows = zlib.compressobj(1), bytearray()
-        for piece in _inflated(bytes(data)):
-            rows += packer.compress(piece)
-        if got < wanted:
-            rows += packer.compress(bytes(wanted - got))
-        data = rows + packer.flush()
-    chunks = [(b"IHDR", header), *kept, (b"IDAT", bytes(data)), (b"IEND", b"")]
-    return PNG_SIGNATURE + b"".join(_chunk(kind, body) for kind, body in chunks)
+    return header, kept, bytes(packed)
+
+
+def _packed_anew(packed: bytes, missing_bytes: int) -> bytes:
+    """As much of the rows as there is, and zeros for what is missing."""
+    packer = zlib.compressobj(1)
+    rows = bytearray()
+    for piece in _inflated(packed):
+        rows += packer.compress(piece)
+    rows += packer.compress(bytes(missing_bytes))
+    return bytes(rows + packer.flush())
 
 
 def _is_sound(content: bytes, kind: bytes, begin: int, end: int) -> bool:
@@ -104,7 +116,8 @@ def _raw_size(header: bytes) -> int:
     passes = _PASSES if interlaced else ((0, 0, 1, 1),)
     total = 0
     for left, top, across, down in passes:
-        columns, rows = -(-(width - left) // across), -(-(height - top) // down)
+        columns = -(-(width - left) // across)
+        rows = -(-(height - top) // down)
         if columns > 0 and rows > 0:
             total += rows * (1 + (columns * bits + 7) // 8)
     return total
@@ -146,9 +159,10 @@ def _mended_jpeg(content: bytes) -> bytes | None:
     if not _has_all_scans(content):
         return None
     whole = content + _END
-    one, other = _decoded(whole), _decoded(content + _FILLER + _END)
-    different = ImageChops.difference(one, other).getbbox()
-    if different is not None and one.height - different[1] > one.height * MAX_MISSING:
+    picture = _decoded(whole)
+    other = _decoded(content + _FILLER + _END)
+    different = ImageChops.difference(picture, other).getbbox()
+    if different is not None and picture.height - different[1] > picture.height * MAX_MISSING:
         return None
     return whole
 
@@ -169,9 +183,11 @@ def _has_all_scans(content: bytes) -> bool:
     for marker, begin, end in jpeg_segments(content):
         body = content[begin:end]
         if marker in (0xC0, 0xC1, 0xC2):
-            colours |= set(body[6::3][: body[5]]) if len(body) > 5 else set()
+            if len(body) > 5:
+                colours |= set(body[6::3][: body[5]])
         elif marker == 0xDA and len(body) >= 4:
-            last_band, precision = body[-2], body[-1] & 15
+            last_band = body[-2]
+            precision = body[-1] & 15
             if last_band == 63 and precision == 0:
                 begun |= set(body[1:-3:2])
     return bool(colours) and colours <= begun

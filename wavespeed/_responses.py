@@ -25,14 +25,14 @@ from .types import Prediction
 class ApiResponse:
     """An HTTP answer: its status, the seconds of its `Retry-After`, its whole body.
 
-    `keyed` is False where a file host answered: its "no" says nothing about the account. `redact`
-    takes the key out of a text that will be shown; what is parsed stays as it came.
+    `is_keyed` is False where a file host answered: its "no" says nothing about the account.
+    `redact` takes the key out of a text that will be shown; what is parsed stays as it came.
     """
 
     status: int
     retry_after: float | None
     content: bytes = field(repr=False)
-    keyed: bool = True
+    is_keyed: bool = True
     location: str | None = None
     """Where a redirect points; the API's are never followed, since the key is for it alone."""
     redact: Callable[[str], str] = field(default=str, repr=False)
@@ -77,13 +77,16 @@ class ApiResponse:
             code=code,
             text=self.redact(text),
             retry_after=self.retry_after,
-            keyed=self.keyed,
+            is_keyed=self.is_keyed,
         )
 
     def _redacted(self, prediction: Prediction) -> Prediction:
         """Its error may repeat the key, and will be quoted."""
-        error, message = self.redact(prediction.error), self.redact(prediction.message)
-        return replace(prediction, error=error, message=message)
+        return replace(
+            prediction,
+            error=self.redact(prediction.error),
+            message=self.redact(prediction.message),
+        )
 
     def accepted_prediction(self) -> Prediction | None:
         """The task, if this answer to a submission names one, whatever else it says.
@@ -120,8 +123,8 @@ def price(data: dict[str, Any]) -> float:
     """USD for one edit: the discounted price where there is one. A free edit would fill no budget,
     so that 0 counts only where both prices say so. Raises `InvalidResponse`."""
     prices = [_positive(data, name) for name in ("discounted_price", "price", "unit_price")]
-    known = [one for one in prices if one is not None]
-    if paid := [one for one in known if one > 0]:
+    paid = [usd for usd in prices if usd]
+    if paid:
         return paid[0]
     if prices[:2] == [0.0, 0.0]:
         return 0.0

@@ -30,7 +30,7 @@ except ImportError:  # Only a SOCKS proxy needs it.
 
 MAX_ANSWER_BYTES = 100_000_000
 """Four pictures of 10 MB in base64 are 54 MB; nothing honest is larger."""
-MAX_HOPS = 5
+MAX_REDIRECTS = 5
 
 _NEVER_SENT = (
     httpx.ConnectError,  # Refused, DNS and TLS.
@@ -63,15 +63,15 @@ class Transport:
     ) -> None:
         self._auth = key
         self._base = _service(base_url)
-        self._local = httpx.URL(self._base).host in LOOPBACK
+        self._is_local = httpx.URL(self._base).host in LOOPBACK
         self._timeouts = timeouts
         self.clock_offset = timedelta()
-        self._owned = http is None
+        self._owns_http = http is None
         self._http = http or ConnectionPool()
 
     async def close(self) -> None:
-        """Closes the connections, unless they were lent."""
-        if self._owned:
+        """Closes the connections, unless they are shared."""
+        if self._owns_http:
             await self._http.aclose()
 
     async def request(
@@ -85,11 +85,11 @@ class Transport:
     ) -> ApiResponse:
         """The API. The whole exchange is bounded by `seconds` (default: `Timeouts.answer`)."""
         url = httpx.URL(self._base + path)
-        route = self._http.route(url, public=False)
+        route = self._http.route(url, is_public=False)
         async with self._http.acquire(route) as http:
             request = http.build_request(method, url, json=json, files=files)
             return await self._send(
-                http, request, seconds or self._timeouts.answer, route, keyed=True
+                http, request, seconds or self._timeouts.answer, route, is_keyed=True
             )
 
     async def request_file(
@@ -102,12 +102,12 @@ class Transport:
     ) -> ApiResponse:
         """A file host: no key, and it may redirect.
 
-        Addresses come from outside, so only https to public addresses is followed, at each hop;
-        a service on this machine (the sandbox) may keep its files on this machine.
+        Addresses come from outside, so only https to public addresses is followed, redirects too; a
+        service on this machine (the sandbox) may keep its files on this machine.
         Raises `PrivateAddress` for others, `InvalidResponse` for what is no address.
         """
         target = _url(partial(httpx.URL, url))
-        for _ in range(MAX_HOPS):
+        for _ in range(MAX_REDIRECTS):
             route = self._file_route(target)
             async with self._http.acquire(route) as http:
                 try:
@@ -115,7 +115,7 @@ class Transport:
                 except _UNSENDABLE as error:
                     raise InvalidResponse("url") from error
                 answer = await self._send(
-                    http, request, self._timeouts.transfer, route, keyed=False
+                    http, request, self._timeouts.transfer, route, is_keyed=False
                 )
             if answer.location is None:
                 return answer
@@ -124,12 +124,12 @@ class Transport:
 
     def _file_route(self, url: httpx.URL) -> Route:
         """Raises `PrivateAddress` for what an outsider must not make us ask."""
-        if self._local and url.host in LOOPBACK:
-            return self._http.route(url, public=False)
+        if self._is_local and url.host in LOOPBACK:
+            return self._http.route(url, is_public=False)
         if url.scheme != "https":
             raise PrivateAddress("A file's address has to begin with https://.")
         check_host(url.host)
-        return self._http.route(url, public=True)
+        return self._http.route(url, is_public=True)
 
     async def _send(
         self,
@@ -138,35 +138,35 @@ class Transport:
         seconds: float,
         route: Route,
         *,
-        keyed: bool,
+        is_keyed: bool,
     ) -> ApiResponse:
-        """Raises `ConnectionFailed`, whose `sent_image` says if the other side can have seen the
+        """Raises `ConnectionFailed`, whose `sent` says if the other side can have seen the
         request."""
         connect = self._timeouts.connect
         limits = httpx.Timeout(seconds, connect=connect, pool=connect)
         request.extensions["timeout"] = limits.as_dict()
-        auth = self._auth if keyed else None
-        whom = "WaveSpeed" if keyed else "The file host"
-        by = " by the proxy that the environment names" if route.proxy else ""
+        auth = self._auth if is_keyed else None
+        host = "WaveSpeed" if is_keyed else "The file host"
+        proxy = " by the proxy that the environment names" if route.proxy else ""
         try:
             async with asyncio.timeout(seconds):
                 response = await http.send(request, auth=auth, stream=True, follow_redirects=False)
-                if keyed:
+                if is_keyed:
                     self._learn_clock(response.headers)
                 try:
                     content = await _read_all(response.aiter_bytes())
                 finally:
                     await response.aclose()
         except _NEVER_SENT as error:
-            raise ConnectionFailed(f"{whom} can't be reached{by}.", sent=False) from _bare(error)
+            raise ConnectionFailed(f"{host} can't be reached{proxy}.", sent=False) from _bare(error)
         except _MAYBE_SENT as error:
-            raise ConnectionFailed(f"{whom} did not answer{by}.", sent=True) from _bare(error)
+            raise ConnectionFailed(f"{host} did not answer{proxy}.", sent=True) from _bare(error)
         location = response.headers.get("Location") if response.is_redirect else None
         return ApiResponse(
             response.status_code,
             retry_after(response.headers.get("Retry-After"), self._now),
             content,
-            keyed,
+            is_keyed,
             location,
             self._auth.redact,
         )
@@ -207,8 +207,8 @@ async def _read_all(chunks: AsyncIterator[bytes]) -> bytes:
 
 def _bare(error: BaseException) -> BaseException:
     """The cause without its frames: the HTTP library's hold the headers, key and all."""
-    link: BaseException | None = error
-    while link is not None:
-        link.__traceback__ = None
-        link = link.__cause__ or link.__context__
+    cause: BaseException | None = error
+    while cause is not None:
+        cause.__traceback__ = None
+        cause = cause.__cause__ or cause.__context__
     return error

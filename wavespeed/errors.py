@@ -1,4 +1,4 @@
-"""What can go wrong, as one tree, and the one function that makes a type of an answer.
+"""What can go wrong, as one tree, and the one function that makes a type of a status and a code.
 
     WaveSpeedError                    str() is a sentence for the user; .code is stable
     ├── InvalidEdit (ValueError)      nothing was sent; it can never work as it is
@@ -73,8 +73,7 @@ class InvalidEnvironment(WaveSpeedError):
 
 
 class ConnectionFailed(WaveSpeedError):
-    """No answer: the network, DNS, TLS, or silence. `sent_image` is False if surely nothing
-    left."""
+    """No answer: the network, DNS, TLS, or silence. `sent` is False if surely nothing left."""
 
     code = "connection_failed"
 
@@ -221,7 +220,7 @@ class EditFailed(WaveSpeedError):
     """The task ended without a picture; `str()` quotes the service.
 
     WaveSpeed refunds failed runs within 3 hours (documented), which nobody has seen yet when this
-    is raised: so `spent_usd` is "unknown".
+    is raised: so `spent` is "unknown".
     """
 
     code = "edit_failed"
@@ -234,7 +233,7 @@ class EditFailed(WaveSpeedError):
 class EditTimeout(WaveSpeedError, TimeoutError):
     """The deadline passed. The task goes on at the service: ask later by `prediction_id`.
 
-    `last_error` is what the last look met, None where it found the task unfinished.
+    `last_error` is what the last poll met, None where it found the task unfinished.
     """
 
     code = "edit_timeout"
@@ -254,16 +253,16 @@ def error_from_response(
     code: int | None = None,
     text: str = "",
     retry_after: float | None = None,
-    keyed: bool = True,
+    is_keyed: bool = True,
 ) -> ApiError:
     """The one place where a status and a body's code become a type.
 
-    `text` is the service's own words (may be empty); `keyed` is False for hosts that never get
+    `text` is the service's own words (may be empty); `is_keyed` is False for hosts that never get
     the key, where 401 to 403 say nothing about it.
     """
     if code in (None, 0, 200):
         code = status
-    kind, sentence = _kind(status, code, text, keyed)
+    kind, sentence = _kind(status, code, text, is_keyed)
     return kind(
         with_service_words(sentence, text),
         status=status,
@@ -274,22 +273,22 @@ def error_from_response(
 
 def with_service_words(sentence: str, text: str) -> str:
     """The sentence, with the service's own words where it said any."""
-    return f"{sentence} WaveSpeed says: {_short(text)}" if text else sentence
+    return f"{sentence} WaveSpeed says: {_shortened(text)}" if text else sentence
 
 
-def _kind(status: int, code: int | None, text: str, keyed: bool) -> tuple[type[ApiError], str]:
+def _kind(status: int, code: int | None, text: str, is_keyed: bool) -> tuple[type[ApiError], str]:
     numbers = {status, code}
     if status >= 500:  # Whatever the body says: a submission may have been taken all the same.
         numbers = {5000}
-    elif keyed and 401 in numbers and _speaks_of_activation(text):
+    elif is_keyed and 401 in numbers and _speaks_of_activation(text):
         return InactiveApiKey, "The API key is not active yet."  # Though it may speak of a top-up.
-    elif keyed and _speaks_of_credit(text):
+    elif is_keyed and _speaks_of_credit(text):
         numbers.add(NO_CREDIT)
-    for meant, kind, sentence in _KINDS if keyed else _KINDS[:3]:
-        if numbers & meant:
+    for codes, kind, sentence in _KINDS if is_keyed else _KINDS[:3]:
+        if numbers & codes:
             return kind, sentence
-    who = "WaveSpeed" if keyed else "The file host"
-    return ApiError, f"{who} refused the request."
+    host = "WaveSpeed" if is_keyed else "The file host"
+    return ApiError, f"{host} refused the request."
 
 
 # In this order: the first that fits. Only the first three can come from a host without the key.
@@ -306,18 +305,18 @@ _KINDS: tuple[tuple[set[int], type[ApiError], str], ...] = (
 
 
 def _speaks_of_activation(text: str) -> bool:
-    """And of nothing else: "invalid or inactive" says neither."""
+    """Whether it does that and nothing else: "invalid or inactive" says neither."""
     return bool(re.search(r"(?i)activ(?:e|at)", text)) and not re.search(r"(?i)invalid|wrong", text)
 
 
 def _speaks_of_credit(text: str) -> bool:
-    """Of money that is lacking: "not available with trial credit" is no empty account, and "white
-    balance" can stand in a prompt that is quoted."""
+    """Whether it says that money is lacking: "not available with trial credit" is no empty account,
+    and "white balance" can stand in a prompt that is quoted."""
     money = re.search(r"(?i)\b(?:credits?|funds?)\b|(?<!white )\bbalance\b", text)
     if money and _LACK.search(text):
         return True
-    asks = _TOP_UP.search(text) or (money and _BUY.search(text))
-    return bool(asks) and not _PLAN.search(text)
+    asks_for_money = _TOP_UP.search(text) or (money and _BUY.search(text))
+    return bool(asks_for_money) and not _PLAN.search(text)
 
 
 _PLAN = re.compile(
@@ -336,6 +335,6 @@ _LACK = re.compile(
 )
 
 
-def _short(text: str, longest: int = 300) -> str:
+def _shortened(text: str, max_length: int = 300) -> str:
     text = re.sub(r"\bhttps?://\S+", "[address]", " ".join(text.split()))
-    return text if len(text) <= longest else text[: longest - 1] + "…"
+    return text if len(text) <= max_length else text[: max_length - 1] + "…"

@@ -88,16 +88,22 @@ def prepare(path: Path, name: str | None = None) -> types.Image:
 
 @contextmanager
 def naming(name: str) -> Iterator[str]:
-    """Around `check_prompt` and `convert`, yields the name to show: whatever they raise becomes an
+    """Around `read` and `convert`, yields the name to show: whatever they raise becomes an
     `InvalidEdit` that says it."""
     shown = _shown(name)
     try:
         yield shown
     except Exception as error:  # Pillow names no closed set of what its decoders raise.
-        known = (REASONS[kind] for kind in type(error).__mro__ if kind in REASONS)
-        reason = str(error) if isinstance(error, _Unfit) else next(known, None)
-        sentence = f"“{shown}” {reason or 'is damaged or incomplete'}."
-        raise InvalidEdit(sentence, field="images") from error
+        raise InvalidEdit(f"“{shown}” {_reason(error)}.", field="images") from error
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, _Unfit):
+        return str(error)
+    for kind in type(error).__mro__:
+        if kind in REASONS:
+            return REASONS[kind]
+    return "is damaged or incomplete"
 
 
 def read(path: Path) -> bytes:
@@ -109,7 +115,7 @@ def read(path: Path) -> bytes:
 
 
 def sha256(path: Path) -> bytes:
-    """Of a file's bytes, which are never all in memory. As `check_prompt`."""
+    """Of a file's bytes, which are never all in memory. Blocking; raises as `read` does."""
     with _opened(path) as file:
         _check_file_size(os.fstat(file.fileno()).st_size)
         return hashlib.file_digest(file, "sha256").digest()
@@ -142,13 +148,16 @@ def memory_needed(content: bytes) -> int:
     """The most bytes, in memory, that it takes to prepare the picture; roughly. Opens it without
     decoding it. Raises what `naming` puts into words."""
     if content.startswith(PNG_SIGNATURE):  # Also one that is too damaged to be opened.
-        size, format = _check_png(content), "PNG"
+        size = _check_png(content)
+        format = "PNG"
     elif webp := webp_size(content):
-        size, format = webp, "WEBP"
+        size = webp
+        format = "WEBP"
     else:
         check_pieces(content)
         with Image.open(io.BytesIO(content), formats=FORMATS) as picture:
-            size, format = picture.size, str(picture.format)
+            size = picture.size
+            format = str(picture.format)
     _check_size(size)
     bytes_per_pixel = BYTES_PER_PIXEL.get(format, COPIED_BYTES_PER_PIXEL)
     return size[0] * size[1] * bytes_per_pixel + len(content)
@@ -175,33 +184,40 @@ def convert(content: bytes, name: str) -> types.Image:
 def _converted(content: bytes, name: str, *, repaired: bool) -> types.Image:
     with Image.open(io.BytesIO(content), formats=FORMATS) as picture:
         _check_size(picture.size)
-        size, target = picture.size, _reduced(picture.size)
+        size = picture.size
+        target = _reduced(size)
         # The decoders of HEIC and TIFF turn the pixels themselves, and then forget it.
-        turned = picture.info.get("original_orientation") in TURNS
-        turned |= getattr(picture, "tag_v2", {}).get(ExifTags.Base.Orientation) in TURNS
+        was_turned = picture.info.get("original_orientation") in TURNS
+        was_turned |= getattr(picture, "tag_v2", {}).get(ExifTags.Base.Orientation) in TURNS
         if picture.format in ("JPEG", "MPO"):
             target = _drafted(picture, target)
         picture.load()
         orientation = _orientation(picture)
-        located = tells_place(picture, content)
-        is_ready = size == target and orientation == 1 and not located and not repaired
-        as_is = is_ready and _is_plain(picture, content)
-        small = None if as_is else _upright_srgb(picture, target, orientation)
-        format = format_before = NAMES.get(picture.format or "", picture.format or "")
-    size_before = size_sent = size[::-1] if orientation >= 5 else size
-    if small is not None:
-        format, content, size_sent = *_encoded(small), small.size
-    changes = types.Preprocessing(
+        has_location = tells_place(picture, content)
+        is_ready = size == target and orientation == 1 and not has_location and not repaired
+        if is_ready and _is_plain(picture, content):
+            reduced = None
+        else:
+            reduced = _upright_srgb(picture, target, orientation)
+        format_before = NAMES.get(picture.format or "", picture.format or "")
+    size_before = size[::-1] if orientation >= 5 else size
+    format_sent = format_before
+    size_sent = size_before
+    if reduced is not None:
+        format_sent, content = _encoded(reduced)
+        size_sent = reduced.size
+    preprocessing = types.Preprocessing(
         format_before=format_before,
-        format=format,
+        format=format_sent,
         size_before=size_before,
         size=size_sent,
         size_bytes=len(content),
-        turned=turned or orientation != 1,
-        location_removed=located,
+        turned=was_turned or orientation != 1,
+        location_removed=has_location,
         repaired=repaired,
     )
-    return types.Image(f"{_stem(name)}.{'jpg' if format == 'JPEG' else 'png'}", content, changes)
+    ending = "jpg" if format_sent == "JPEG" else "png"
+    return types.Image(f"{_stem(name)}.{ending}", content, preprocessing)
 
 
 def _drafted(picture: ImageFile.ImageFile, target: tuple[int, int]) -> tuple[int, int]:
@@ -311,7 +327,8 @@ def _srgb(picture: Image.Image, profile: bytes | None) -> Image.Image:
     if not profile:
         return picture.convert(mode)
     try:
-        source, srgb = ImageCms.ImageCmsProfile(io.BytesIO(profile)), ImageCms.createProfile("sRGB")
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        srgb = ImageCms.createProfile("sRGB")
         return ImageCms.buildTransform(source, srgb, picture.mode, mode).apply(picture)
     except (ImageCms.PyCMSError, OSError):
         return picture.convert(mode)  # Broken, or made for other colours: as if there were none.

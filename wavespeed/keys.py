@@ -40,7 +40,7 @@ def problem(key: str) -> str:
         return ""
     sentence = "This is not a WaveSpeed API key."
     letters = key.replace(" ", "")
-    if any(unicodedata.category(one) in _UNSEEN or is_blank(one) for one in letters):
+    if any(unicodedata.category(letter) in _UNSEEN or is_blank(letter) for letter in letters):
         return f"{sentence} There is an invisible character in it."
     return sentence
 

@@ -68,12 +68,19 @@ class Edit:
     def __post_init__(self) -> None:
         if not isinstance(self.prompt, str) or not _is_encodable(self.prompt):
             raise InvalidEdit("The prompt is no text.", field="prompt")
+        self._check_options()
+        files = tuple(image if is_url(image) else Path(image) for image in self.images)
+        object.__setattr__(self, "images", files)
+        self._check_prompt()
+        self._check_images()
+
+    def _check_options(self) -> None:
         if not (isinstance(self.sync_mode, bool) and isinstance(self.base64_output, bool)):
             raise InvalidEdit("Sync mode and base64 output are yes or no.", field="options")
         if not is_model_id(self.model):
             raise InvalidEdit("This is not the id of a model.", field="options")
-        files = tuple(image if is_url(image) else Path(image) for image in self.images)
-        object.__setattr__(self, "images", files)
+
+    def _check_prompt(self) -> None:
         if is_blank(self.prompt):
             raise InvalidEdit("Say what should change.", field="prompt")
         if len(self.prompt) > MAX_PROMPT:
@@ -81,6 +88,8 @@ class Edit:
                 f"The prompt has {len(self.prompt):,} characters; {MAX_PROMPT:,} is the most.",
                 field="prompt",
             )
+
+    def _check_images(self) -> None:
         if not self.images:
             raise InvalidEdit("Add a picture first.")
         if len(self.images) > MAX_IMAGES:
@@ -153,16 +162,20 @@ class Preprocessing:
         return same and not self.turned and not self.repaired
 
     def __str__(self) -> str:
-        before, after = ("×".join(map(str, size)) for size in (self.size_before, self.size))
-        parts = [
-            f"{self.format_before} to {self.format}" if self.format_before != self.format else "",
-            f"{before} to {after}" if before != after else after,
-            "turned upright" if self.turned else "",
-            "location removed" if self.location_removed else "",
-            "damage repaired" if self.repaired else "",
-            byte_count(self.size_bytes),
-        ]
-        return ", ".join(part for part in parts if part)
+        parts = []
+        if self.format != self.format_before:
+            parts.append(f"{self.format_before} to {self.format}")
+        before = "×".join(map(str, self.size_before))
+        after = "×".join(map(str, self.size))
+        parts.append(after if after == before else f"{before} to {after}")
+        if self.turned:
+            parts.append("turned upright")
+        if self.location_removed:
+            parts.append("location removed")
+        if self.repaired:
+            parts.append("damage repaired")
+        parts.append(byte_count(self.size_bytes))
+        return ", ".join(parts)
 
 
 def byte_count(size_bytes: int) -> str:
@@ -272,30 +285,31 @@ class Prediction:
 
 
 def _outputs(data: dict[str, Any]) -> tuple[Output, ...]:
-    """What is a picture among the outputs; one that is none must not hide the others."""
-    raw = data.get("outputs") or []
-    items = raw if isinstance(raw, list) else [raw]
+    """The pictures among the outputs; what is none must not hide the others."""
+    items = data.get("outputs") or []
+    if not isinstance(items, list):
+        items = [items]
     flags = _flags(data.get("has_nsfw_contents"), len(items))
-    found = (_output(item, flag) for item, flag in zip(items, flags, strict=True))
-    return tuple(output for output in found if output)
+    outputs = (_output(item, flag) for item, flag in zip(items, flags, strict=True))
+    return tuple(output for output in outputs if output)
 
 
 _Flag = bool | Literal["unreadable"] | None
 
 
-def _flags(said: object, count: int) -> list[_Flag]:
-    """One for each output. Fewer than outputs: the missing ones are "not checked". One alone,
+def _flags(value: object, count: int) -> list[_Flag]:
+    """One for each output. Fewer than outputs: the missing ones are "not checked". A single one,
     outside of a list, counts for all."""
-    if not isinstance(said, list):
-        return [_flag(said)] * count
-    flags = [_flag(one) for one in said[:count]]
+    if not isinstance(value, list):
+        return [_flag(value)] * count
+    flags = [_flag(item) for item in value[:count]]
     return flags + [None] * (count - len(flags))
 
 
-def _flag(said: object) -> _Flag:
-    if said is None:
+def _flag(value: object) -> _Flag:
+    if value is None:
         return None
-    word = said.strip().lower() if isinstance(said, str) else said
+    word = value.strip().lower() if isinstance(value, str) else value
     for flag, words in ((True, (True, "true", "1", "yes")), (False, (False, "false", "0", "no"))):
         if word in words:  # The numbers 1 and 0 are equal to True and False.
             return flag
@@ -326,13 +340,15 @@ def _has_host(url: str) -> bool:
 
 def _picture(text: str) -> bytes | None:
     """Of bare base64 (documented); a data URI's prefix is accepted all the same."""
+    bare = "".join((text.partition("base64,")[2] or text).split())
+    bare += "=" * (-len(bare) % 4)  # Some encoders leave the padding out.
     try:
-        bare = "".join((text.partition("base64,")[2] or text).split())
-        bare += "=" * (-len(bare) % 4)  # Some encoders leave the padding out.
         content = base64.b64decode(bare, validate=True)
     except (binascii.Error, ValueError):
         return None
-    return content if any(re.match(begin, content, re.DOTALL) for begin in SIGNATURES) else None
+    if any(re.match(signature, content, re.DOTALL) for signature in SIGNATURES):
+        return content
+    return None
 
 
 def _text(value: object) -> str:

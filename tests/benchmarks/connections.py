@@ -52,7 +52,7 @@ async def kept(url: str, edits: int) -> float:
     async with ConnectionPool() as connections:
 
         async def ask(url: str) -> httpx.Response:
-            route = connections.route(httpx.URL(url), public=False)
+            route = connections.route(httpx.URL(url), is_public=False)
             async with connections.acquire(route) as http:
                 return await http.get(url)
 

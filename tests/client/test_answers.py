@@ -20,7 +20,7 @@ ANSWERS = st.builds(
     status=st.integers(200, 599),
     retry_after=st.none() | st.floats(0, 1e6),
     content=BODIES,
-    keyed=st.booleans(),
+    is_keyed=st.booleans(),
     location=st.none() | st.text(),
 )
 
@@ -61,9 +61,9 @@ def test_a_finished_task_has_pictures_or_a_reason(changes: dict[str, object]) ->
 
 @given(st.integers(400, 599), st.integers() | st.none(), st.text(max_size=2000), st.booleans())
 def test_every_refusal_is_a_sentence_of_bearable_length(
-    status: int, code: int | None, text: str, keyed: bool
+    status: int, code: int | None, text: str, is_keyed: bool
 ) -> None:
-    error = error_from_response(status, code=code, text=text, keyed=keyed)
+    error = error_from_response(status, code=code, text=text, is_keyed=is_keyed)
     assert isinstance(error, ApiError)
     assert len(str(error)) < 500
     assert "\n" not in str(error)
@@ -71,4 +71,4 @@ def test_every_refusal_is_a_sentence_of_bearable_length(
 
 @pytest.mark.parametrize("status", [401, 402, 403])
 def test_a_file_hosts_no_says_nothing_about_the_key(status: int) -> None:
-    assert type(error_from_response(status, keyed=False)) is ApiError
+    assert type(error_from_response(status, is_keyed=False)) is ApiError
