@@ -229,11 +229,11 @@ class EditHandlers:
         run = await self._runner.get(str(event.run or ""), who := visitor_id(who, request))
         if run is None:
             return no_update()
-        match event.do:
+        match event.action:
             case "show" | "cover":
                 # What watches this page sees it too: it is the page's own set.
                 name = render.output_key(run, int(event.index))
-                if event.do == "cover":
+                if event.action == "cover":
                     revealed.discard(name)
                 elif not is_showcase(request) and 0 <= int(event.index) < len(run.results):
                     revealed.add(name)
@@ -263,14 +263,14 @@ class EditHandlers:
     async def _form_values(
         self, who: str, revealed: set[str], event: gr.EventData, request: gr.Request
     ) -> tuple[Any, Any]:
-        if event.do == "example":
+        if event.action == "example":
             return await self._example(int(event.index), who)
         run = await self._runner.get(str(event.run or ""), who)
-        if run is not None and event.do == "original":
+        if run is not None and event.action == "original":
             withheld = self._views.withheld_from(request)
             return (await fields_of_run(run, self._uploads, withheld))[0], gr.skip()
         index = int(event.index)
-        if run is None or event.do != "input" or self._views.is_covered(run, index, revealed):
+        if run is None or event.action != "input" or self._views.is_covered(run, index, revealed):
             return gr.skip(), gr.skip()
         return await self._uploads.cached_copies([run.results[index].path], who), gr.skip()
 
@@ -287,9 +287,9 @@ class EditHandlers:
         client, who = self._client_for(key, [run]), run.visitor_id
         page, older = (request.session_hash, who), [run] if run.results else []
         runs: Sequence[Run] = ()
-        if event.do == "again" and await self._runner.recheck(run.id, who, client):
+        if event.action == "again" and await self._runner.recheck(run.id, who, client):
             runs = await self._runner.group(run.group_id, who)
-        is_sent = event.do == "resend" and run.is_finished and run.edit is not None
+        is_sent = event.action == "resend" and run.is_finished and run.edit is not None
         if is_sent and run.edit and not self._is_double_click(run.edit, page):
             usd = self._price(client, price)
             edit = replace(run.edit, model=self._account.model)  # See `Runner`.
@@ -311,12 +311,12 @@ class EditHandlers:
         """Goes on with the rest of a batch, tries again what failed, or packs all of it."""
         who = runs[0].visitor_id
         page = request.session_hash, who
-        if event.do == "pack":
+        if event.action == "pack":
             self._views.stop_watching(page)
             pack = self._views.archive_link(runs, who, by_input=True)
             return _results_only(await self._views.render_results(runs, revealed, pack=pack))
         client = self._client_for(key, runs)
-        if event.do == "resume":
+        if event.action == "resume":
             for run in runs:
                 usd = self._price(client if run.uses_visitor_key else None, price)
                 await self._runner.resume(run.id, who, client, usd)
@@ -361,7 +361,7 @@ class EditHandlers:
         if run is None:
             return no_update()
         page = request.session_hash, who
-        if event.do == "group":
+        if event.action == "group":
             return self._views.stream(await self._runner.current(run.group_id, who), page, revealed)
         tip = await self._runner.get(str(event.tip or ""), who)
         return self._views.stream([run], page, revealed, latest_version=tip)

@@ -101,7 +101,7 @@ class HistoryHandlers:
         stage is emptied where it showed what was deleted."""
         run = await self._runner.get(str(event.run or ""), who := visitor_id(who, request))
         pictures, text, said, exported = gr.skip(), gr.skip(), "", ""
-        match event.do:
+        match event.action:
             case "reuse" if run:
                 pictures, text = await fields_of_run(
                     run, self._uploads, self._views.withheld_from(request)
@@ -188,9 +188,9 @@ class HistoryHandlers:
         if not 0 <= at < len(paths):
             return gr.skip()
         path = paths.pop(at)
-        if event.do == "left":
+        if event.action == "left":
             paths.insert(max(0, at - 1), path)
-        elif event.do == "right":
+        elif event.action == "right":
             paths.insert(at + 1, path)
         return paths
 
@@ -211,7 +211,7 @@ class HistoryHandlers:
             mine = await self._uploads.checked_paths(files, who := visitor_id(who, request))
         except InvalidEdit as error:
             return gr.skip(), gr.skip(), render_template("note", text=str(error))
-        if event.do != "restore":
+        if event.action != "restore":
             return self.arrange(files, event), gr.skip(), ""
         found = await in_thread(metadata_of, mine)
         recipe = found.get(int(event.index))
