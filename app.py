@@ -70,7 +70,7 @@ from wavespeed.studio.security.uploads import (
 from wavespeed.studio.sessions import ClientFactory
 from wavespeed.studio.templating import render_template, static
 from wavespeed.studio.text import labels
-from wavespeed.studio.ui import render
+from wavespeed.studio.ui import render, scripts
 from wavespeed.studio.ui.examples import CHIPS
 from wavespeed.studio.ui.handlers.edit import EditHandlers
 from wavespeed.studio.ui.handlers.history import HistoryHandlers
@@ -121,7 +121,7 @@ def build(
     `Presenter`), `output_key` whose key is used where a visitor brings none. With `mcp` the edit is
     a tool for models, too; a `space` can be duplicated; `budget` is what the page says of a limit,
     in USD; `home` is the address that links name, where it is not the page's own."""
-    actions = static("js/actions.js")
+    actions = scripts.listen("actions", "listen")
     leave_paths_alone()
     leave_no_remains()
     remember_no_values()
@@ -284,7 +284,7 @@ def build(
             do.load_page,
             [visitor, draft],
             [visitor, *fields, strip, each, group],
-            js=static("js/come.js"),
+            js=scripts.call("address", "addToDraft"),
             **ours,
         ).then(do.resume_run, [visitor, group, revealed], shown, **fast)
         history.click(
@@ -307,7 +307,7 @@ def build(
         asked = [inputs.change, prompt.change, each.change]
         gr.on(asked, past.check_prompt, [*fields, each], hint, **last)
         here: dict[str, Any] = {**last, "queue": False}
-        gr.on(asked, None, [*fields, each], draft, js=static("js/draft.js"), **here)
+        gr.on(asked, None, [*fields, each], draft, js=scripts.call("draft", "draftOf"), **here)
         gr.on(
             [*asked, variants.change, shortcut.change, strip.change],
             None,
@@ -324,15 +324,15 @@ def build(
             js=KEY_AS_IT_IS,  # Gradio may hear of the last letter after the key for Enter.
             **last,
         )
-        scripts = EditApi(runner, account, client_of, uploads)
-        for endpoint in (scripts.edit, scripts.edit_stream):
-            about = scripts.description(endpoint)
+        edit_api = EditApi(runner, account, client_of, uploads)
+        for endpoint in (edit_api.edit, edit_api.edit_stream):
+            about = edit_api.description(endpoint)
             name = endpoint.__name__
             api(endpoint, api_name=name, api_description=about, concurrency_limit=None)
         if mcp:  # Not queued: what goes through the queue reaches a model as one long text.
-            about = scripts.description(scripts.edit_picture)
+            about = edit_api.description(edit_api.edit_picture)
             name = "edit_picture"
-            api(scripts.edit_picture, api_name=name, api_description=about, queue=False)
+            api(edit_api.edit_picture, api_name=name, api_description=about, queue=False)
     return page
 
 
@@ -389,6 +389,7 @@ def life(
     async def lifespan(app: gr.routes.App) -> AsyncIterator[None]:
         install(app, outermost)
         app.router.routes.insert(0, downloads.route())
+        app.router.routes.insert(0, scripts.route())
         async with pool:
             await runner.resume_unfinished()
             chores = [
@@ -523,9 +524,9 @@ def main(settings: Settings, handover: float = HANDOVER, pace: Pace = PACE) -> N
                 },
                 theme=theme(),
                 # What an audience never sees, not even for a moment; and before Gradio's script.
-                head=f"{render_template('head')}<script>{static('js/stream.js')}</script>",
+                head=f"{render_template('head')}<script>{static('js/stream.js')}</script>{scripts.head()}",
                 css=static("css/page.css"),
-                js=static("js/page.js"),
+                js=scripts.call("main", "start"),
                 footer_links=["api"],
                 ssr_mode=False,  # A Space turns it on; the page's script needs none.
                 i18n=gr.I18n(en=labels.GRADIO),

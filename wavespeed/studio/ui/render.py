@@ -16,9 +16,10 @@ from wavespeed.studio.export.downloads import Link
 from wavespeed.studio.media.previews import InputPreview, SentImage, own_thumbnail
 from wavespeed.studio.runs.batch import MAX_EDITS, is_batch, progress
 from wavespeed.studio.runs.run import STEPS, OutputFile, Run, Step, total_usd
-from wavespeed.studio.templating import PHOTOS, file_url, render_template, static
+from wavespeed.studio.templating import PHOTOS, file_url, render_template
 from wavespeed.studio.text import errors, images, labels
 
+from . import scripts
 from .examples import EXAMPLES
 
 
@@ -79,7 +80,7 @@ def button() -> str:
         "mostEach": MAX_EDITS,
         "counted": labels.COUNTED,
     }
-    return static("js/button.js").replace("WORDS", json.dumps(said))
+    return scripts.call("edit-button", "update", said)
 
 
 def strip(
