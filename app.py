@@ -75,7 +75,7 @@ from wavespeed.studio.ui.examples import CHIPS
 from wavespeed.studio.ui.handlers.edit import EditHandlers
 from wavespeed.studio.ui.handlers.history import HistoryHandlers
 from wavespeed.studio.ui.presenter import Presenter
-from wavespeed.studio.ui.theme import theme
+from wavespeed.studio.ui.theme import STYLE_SHEETS, theme
 
 MAX_UPLOAD_BYTES = 51 * 1024 * 1024
 """A little more than `prepare` takes, so that it can say what is wrong, and by name."""
@@ -199,7 +199,7 @@ def build(
                         edit = gr.Button(
                             labels.ADD_FIRST, variant="primary", elem_id="edit", interactive=False
                         )
-                        # In the place of Edit, by page.css.
+                        # In the place of Edit, by buttons.css.
                         stop = gr.Button(labels.STOP, elem_id="stop")
                     shortcut = drawn(
                         render_template("keys", price=account.price_usd), elem_id="keys"
@@ -525,7 +525,7 @@ def main(settings: Settings, handover: float = HANDOVER, pace: Pace = PACE) -> N
                 theme=theme(),
                 # What an audience never sees, not even for a moment; and before Gradio's script.
                 head=f"{render_template('head')}<script>{static('js/stream.js')}</script>{scripts.head()}",
-                css=static("css/page.css"),
+                css_paths=STYLE_SHEETS,
                 js=scripts.call("main", "start"),
                 footer_links=["api"],
                 ssr_mode=False,  # A Space turns it on; the page's script needs none.
