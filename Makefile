@@ -1,6 +1,8 @@
 # `make run` and `make test` set up what they need on a fresh machine: Python 3.11+ and make.
 PYTHON ?= python3
 BIN := .venv/bin
+# Node comes with Python's packages.
+WITH_NODE := PATH="$(CURDIR)/$(BIN):$$PATH"
 QUIET := --quiet --disable-pip-version-check
 
 run: .venv/run
@@ -8,6 +10,7 @@ run: .venv/run
 
 # Without a browser or an nginx, what needs one is skipped and says so; under CI that is a failure.
 test: .venv/test
+	$(WITH_NODE) tests/node/node_modules/.bin/biome ci --error-on-warnings
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -41,8 +44,8 @@ bench: .venv/test
 .venv/test: .venv/run requirements-dev.txt requirements-mcp.txt tests/node/package-lock.json
 	@echo "Installing what tests it into .venv (requirements-dev.txt)"
 	@$(BIN)/python -m pip install $(QUIET) -r requirements-dev.txt
-	@echo "Installing Gradio's client for Node into tests/node"
-	@PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --silent --no-audit --no-fund --prefix tests/node
+	@echo "Installing what formats and lints the scripts, and Gradio's client for Node, into tests/node"
+	@$(WITH_NODE) npm ci --silent --no-audit --no-fund --prefix tests/node
 	@touch $@
 
 # The maker's SDK is imported as `wavespeed` too, so it lives in a folder of its own.

@@ -32,9 +32,9 @@ from wavespeed.studio.api import add_endpoints
 from wavespeed.studio.media import previews
 from wavespeed.studio.server import HANDOVER, POLICIES, run
 from wavespeed.studio.studio import Studio
-from wavespeed.studio.templating import render_template, static
+from wavespeed.studio.templating import render_template
 from wavespeed.studio.text import labels
-from wavespeed.studio.ui import events
+from wavespeed.studio.ui import events, scripts
 from wavespeed.studio.ui.covers import Covers
 from wavespeed.studio.ui.examples import CHIPS
 from wavespeed.studio.ui.handlers import Handlers
@@ -78,7 +78,7 @@ def inputs(on: Components) -> None:
     """The pictures and the words."""
     with gr.Column(elem_classes="ws-card"):
         html(render_template("heading", title=labels.PICTURES, hint=labels.PICTURES_HINT))
-        on.strip = html(elem_id="strip", js_on_load=static("js/actions.js"))
+        on.strip = html(elem_id="strip", js_on_load=scripts.listen("actions", "listen"))
         # Takes pictures in; the strip above shows them. Any file: Gradio goes by names, and for one
         # that it does not know refuses all that are in the field; what a file is, its content says.
         on.files = gr.Gallery(
@@ -151,12 +151,12 @@ def answer(on: Components, covers: Covers) -> None:
     trigger = "window.wavespeed.trigger = trigger;"
     with gr.Column(elem_id="answer", elem_classes="ws-card"):
         on.status = html(ready, elem_id="status", js_on_load=trigger)
-        on.results = html(empty, elem_id="results", js_on_load=static("js/actions.js"))
+        on.results = html(empty, elem_id="results", js_on_load=scripts.listen("actions", "listen"))
 
 
 def past(on: Components) -> None:
     """The history, and results of elsewhere."""
-    on.history = html(elem_id="history", js_on_load=static("js/actions.js"))
+    on.history = html(elem_id="history", js_on_load=scripts.listen("actions", "listen"))
     on.exported = html(elem_id="exported")
     with gr.Accordion(labels.FETCH, open=False, elem_id="fetching"):
         on.prediction_id = gr.Textbox(
@@ -178,7 +178,6 @@ def wire(page: gr.Blocks, on: Components, do: Handlers) -> None:
     form_changes = [component.change for component in form]
     button_changes = [*form_changes, on.variants.change, on.shortcut.change, on.strip.change]
     opens = [on.history.select, on.results.select]
-    fetches = [on.fetch.click, on.prediction_id.submit]
 
     # Edits.
     on.edit.click(**once(do.edit.start, events.EDIT, events.SHOWN), js=events.PRESSED)
@@ -190,11 +189,11 @@ def wire(page: gr.Blocks, on: Components, do: Handlers) -> None:
     # What is looked at.
     gr.on(opens, **stream(do.page.show_run, events.SESSION, events.SHOWN))
     wanted = ["prediction_id", "api_key", *events.SESSION]
-    gr.on(fetches, **stream(do.page.fetch, wanted, events.SHOWN))
+    gr.on([on.fetch.click, on.prediction_id.submit], **stream(do.page.fetch, wanted, events.SHOWN))
     loaded = ["visitor_id", *events.FILLED, "one_edit_per_image", "shown"]
-    page.load(
-        **bind(do.page.load_page, ["visitor_id", "draft"], loaded), js=static("js/come.js")
-    ).then(**stream(do.page.resume_run, ["shown", *events.SESSION], events.SHOWN))
+    linked = scripts.call("address", "addToDraft")
+    load = page.load(**bind(do.page.load_page, ["visitor_id", "draft"], loaded), js=linked)
+    load.then(**stream(do.page.resume_run, ["shown", *events.SESSION], events.SHOWN))
 
     # The history.
     asked = ["api_key", "one_edit_per_image", "shown", *events.SESSION]
@@ -210,7 +209,8 @@ def wire(page: gr.Blocks, on: Components, do: Handlers) -> None:
     changes = [on.files.change, on.one_edit_per_image.change]
     gr.on(changes, **latest(do.inputs.preview_inputs, pictures, ["strip"]))
     gr.on(form_changes, **latest(do.inputs.check_prompt, events.FORM, ["prompt_hint"]))
-    gr.on(form_changes, None, form, on.draft, js=static("js/draft.js"), **events.BROWSER_ONLY)
+    kept = scripts.call("draft", "draftOf")
+    gr.on(form_changes, None, form, on.draft, js=kept, **events.BROWSER_ONLY)
     button = [on.files, on.prompt, on.variants, on.one_edit_per_image]
     gr.on(button_changes, None, button, on.edit, js=edit_button_script(), **events.BROWSER_ONLY)
 

@@ -18,6 +18,7 @@ import pytest
 from tests.conftest import PHOTOS, AppWith
 from tests.support.apps import App
 from wavespeed.studio.logs import Redact
+from wavespeed.studio.ui import scripts
 
 EVIL = {"Origin": "https://evil.example"}
 MEGABYTE = 1_000_000
@@ -209,6 +210,18 @@ def test_scripts_are_kept_by_a_browser_and_the_page_is_not(http: httpx.Client) -
     assert "immutable" in http.get(f"/{script}").headers["cache-control"]
     assert "cache-control" not in http.get("/assets/there-is-none-12345678.js").headers
     assert "immutable" not in page.headers.get("cache-control", "")
+
+
+def test_the_pages_own_scripts_are_kept_until_one_of_them_changes(http: httpx.Client) -> None:
+    current = http.get(f"/{scripts.address('main')}")
+    assert "immutable" in current.headers["cache-control"]
+    assert current.headers["content-type"].startswith("text/javascript")
+    # Of a page that is older than the server.
+    older = http.get(f"/{scripts.FOLDER}/0123456789abcdef/main.js")
+    assert older.content == current.content
+    assert older.headers["cache-control"] == "no-store"
+    for name in ("stream.js", "..%2f..%2ftheme.py", "there-is-none.js"):
+        assert http.get(f"/{scripts.FOLDER}/{scripts.VERSION}/{name}").status_code == 404
 
 
 def test_two_hundred_thousand_pictures_are_refused_before_one_is_looked_at(

@@ -74,15 +74,15 @@ class Page:
         options = [False, variants, False, False, "", price]
         return self.send(event, [[picture], prompt, *options, None, VISITOR, revealed, ""])
 
-    def act(self, do: str, run: str, index: Any) -> str:
+    def act(self, action: str, run: str, index: Any) -> str:
         event = self.event("results", "click", 5)
-        about = {"do": do, "run": run, "index": index, "tip": "", "press": ""}
+        about = {"action": action, "run": run, "index": index, "tip": "", "press": ""}
         return self.send(event, [None, "", 0, VISITOR, None], **about)
 
     def take(self, run: str, index: Any) -> str:
         """A result becomes an input."""
         event = self.event("results", "click", 3)
-        return self.send(event, [False, VISITOR, None], do="input", run=run, index=index)
+        return self.send(event, [False, VISITOR, None], action="input", run=run, index=index)
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +121,7 @@ def test_forged_indexes_and_sets_uncover_nothing(page: Page) -> None:
     run = next(run for run in runs(page) if "nsfw" in run.prompt)
     name = run.results[0].path.stem.rsplit("-", 1)[0]  # Copies for the page have no more.
     of_results, of_history = page.event("results", "select", 2), page.event("history", "select", 2)
-    opened = {"do": "open", "run": run.id, "tip": ""}
+    opened = {"action": "open", "run": run.id, "tip": ""}
     for told in (
         *(page.act("show", run.id, index) for index in (-1, 1, 99, 10**30)),
         *(page.take(run.id, index) for index in (-1, 0, 1, 99)),

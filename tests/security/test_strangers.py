@@ -29,7 +29,7 @@ def victim(app: App) -> Visitor:
     [run] = [json.loads(body) for body in victim.runs()]
     assert run["state"] == "done"
     run_id = run["id"]
-    victim.send("results", "click", {}, "inputs", do="input", index=0, run=run_id)
+    victim.send("results", "click", {}, "inputs", action="input", index=0, run=run_id)
     return victim
 
 
@@ -95,13 +95,13 @@ def test_no_thumbnail_shows_a_file_that_is_not_its_visitors(
 
 
 @with_and_without
-@pytest.mark.parametrize("do", ["restore", "left", "right", "remove"])
+@pytest.mark.parametrize("action", ["restore", "left", "right", "remove"])
 def test_no_button_of_the_pictures_opens_a_file_that_is_not_its_visitors(
-    stranger: Visitor, hostile: str, meta: bool, do: str
+    stranger: Visitor, hostile: str, meta: bool, action: str
 ) -> None:
     """The recipe in a result would tell the prompt."""
     values = {"inputs": gallery(hostile, meta=meta)}
-    said = refused(stranger, "strip", "click", values, do=do, index=0)
+    said = refused(stranger, "strip", "click", values, action=action, index=0)
     assert REFUSED in said
     assert "private words" not in said
 
@@ -139,7 +139,7 @@ def test_what_was_uploaded_is_taken_by_every_event(stranger: Visitor) -> None:
         [strip] = stranger.send("inputs", "change", {"inputs": files})
         assert "data:image" in strip
         assert REFUSED not in strip
-        stranger.send("strip", "click", {"inputs": files}, do="remove", index=0)
+        stranger.send("strip", "click", {"inputs": files}, action="remove", index=0)
     draft = {"text": "a bowl", "paths": [path], "each": False}
     assert "coffee.jpg" in json.dumps(stranger.send("page", "load", {"wavespeed-draft": draft}))
     stranger.edit(path)
@@ -148,7 +148,7 @@ def test_what_was_uploaded_is_taken_by_every_event(stranger: Visitor) -> None:
 
 def test_a_result_is_an_input_of_its_own_visitor(app: App, victim: Visitor) -> None:
     [run] = [json.loads(body) for body in victim.runs() if "private words" in body]
-    filled = victim.send("results", "click", {}, "inputs", do="input", index=0, run=run["id"])
+    filled = victim.send("results", "click", {}, "inputs", action="input", index=0, run=run["id"])
     path = filled[0][0]["image"]["path"]
     [strip] = victim.send("inputs", "change", {"inputs": gallery(path, meta=True)})
     assert "data:image" in strip

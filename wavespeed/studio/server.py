@@ -44,7 +44,8 @@ from wavespeed.studio.settings import Settings, warning_of_a_space
 from wavespeed.studio.studio import Studio
 from wavespeed.studio.templating import render_template, static
 from wavespeed.studio.text import labels
-from wavespeed.studio.ui.theme import theme
+from wavespeed.studio.ui import scripts
+from wavespeed.studio.ui.theme import STYLE_SHEETS, theme
 
 log = logging.getLogger("wavespeed.studio")
 
@@ -260,9 +261,9 @@ def _launch(page: gr.Blocks, studio: Studio, settings: Settings, pool: Connectio
             },
             theme=theme(),
             # What an audience never sees, not even for a moment; and before Gradio's script.
-            head=f"{render_template('head')}<script>{static('js/stream.js')}</script>",
-            css=static("css/page.css"),
-            js=static("js/page.js"),
+            head=f"{render_template('head')}<script>{static('js/stream.js')}</script>{scripts.head()}",
+            css_paths=STYLE_SHEETS,
+            js=scripts.call("main", "start"),
             footer_links=["api"],
             ssr_mode=False,  # A Space turns it on; the page's script needs none.
             i18n=gr.I18n(en=labels.GRADIO),
@@ -286,6 +287,7 @@ def _lifespan(studio: Studio, settings: Settings, pool: ConnectionPool) -> Any:
     async def lifespan(app: gr.routes.App) -> AsyncIterator[None]:
         install(app, security)
         app.router.routes.insert(0, studio.downloads.route())
+        app.router.routes.insert(0, scripts.route())
         async with pool:
             await studio.runner.resume_unfinished()
             chores = [

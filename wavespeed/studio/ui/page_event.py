@@ -64,7 +64,7 @@ class PageEvent:
         fields_by_name |= {
             "visitor_id": visitor_id(sent, request),
             "sent_visitor_id": sent,
-            "action": _action(button.get("action", button.get("do"))),
+            "action": _action(button.get("action")),
             "run_id": str(button.get("run") or ""),
             "latest_run_id": str(button.get("tip") or ""),
             "index": _index(button.get("index")),

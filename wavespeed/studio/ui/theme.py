@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gradio as gr
 
+from wavespeed.studio.templating import STATIC
+
 # Each with its value in the light and in the dark theme; None: there is only one.
 _COLOURS: dict[str, tuple[str, str | None]] = {
     "body_background_fill": ("#f6f6f6", "#121212"),
@@ -52,6 +54,29 @@ _BOTH = {
     "button_primary_shadow": "none",
     "button_secondary_shadow": "none",
 }
+
+STYLE_SHEETS = [
+    STATIC / "css" / f"{name}.css"
+    for name in (
+        "tokens",
+        "layout",
+        "inputs",
+        "buttons",
+        "strip",
+        "status",
+        "results",
+        "compare",
+        "lightbox",
+        "batch",
+        "details",
+        "history",
+        "controls",
+        "audience",
+    )
+]
+"""In the order in which a later one may say otherwise. Gradio reads them, and hands them to the
+browser with each selector twice: as it is, and narrowed to its own container; but what stands in a
+media query, narrowed alone. So these queries stand in no rule, and nesting is left as it is."""
 
 FONT = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-serif")
 MONO = ("ui-monospace", "SF Mono", "Menlo", "Consolas", "monospace")

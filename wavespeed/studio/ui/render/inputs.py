@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 from wavespeed import MAX_IMAGES
 from wavespeed.studio.media.previews import InputPreview
 from wavespeed.studio.runs.batch import MAX_EDITS
-from wavespeed.studio.templating import render_template, static
+from wavespeed.studio.templating import render_template
 from wavespeed.studio.text import labels
+from wavespeed.studio.ui import scripts
 
 
 def render_strip(
@@ -42,4 +42,4 @@ def edit_button_script() -> str:
         "mostEach": MAX_EDITS,
         "counted": labels.COUNTED,
     }
-    return static("js/button.js").replace("WORDS", json.dumps(words))
+    return scripts.call("edit-button", "update", words)

@@ -32,7 +32,7 @@ class Version:
     """A step of the way from the original: its run, what a click on it does, its picture."""
 
     run: str
-    do: str
+    action: str
     file: Path | None
     cover: str = ""
 

@@ -1,16 +1,21 @@
 // Buttons of our own markup: which was pressed, and what for. A flagged picture is asked for from
 // the server this way, one at a time.
-element.addEventListener("click", (event) => {
-  const button = event.target.closest("[data-do]");
-  // What shows another run ends the watching of this one, so it is an event of its own.
-  const kind = ["open", "version", "group"].includes(button?.dataset.do) ? "select" : "click";
-  const isPaid = ["resume", "repeat", "resend"].includes(button?.dataset.do);
-  if (button)
-    trigger(kind, {
-      do: button.dataset.do,
-      index: Number(button.dataset.index || 0),
-      run: button.dataset.run || "",
-      tip: button.dataset.tip || "",
-      press: isPaid ? window.wavespeed.press() : "",
+const SELECTS = ["open", "version", "group"]; // Shows another run.
+const COSTS = ["resume", "repeat", "resend"];
+
+// `trigger` sends an event of the component whose markup is in `element`.
+export const listen = (element, trigger) => {
+  element.addEventListener("click", ({ target }) => {
+    const button = target.closest("[data-action]");
+    if (!button) return;
+    const { action, index, run, tip } = button.dataset;
+    // What shows another run ends the watching of this one, so it is an event of its own.
+    trigger(SELECTS.includes(action) ? "select" : "click", {
+      action,
+      index: Number(index || 0),
+      run: run || "",
+      tip: tip || "",
+      press: COSTS.includes(action) ? window.wavespeed.press() : "",
     });
-});
+  });
+};
