@@ -31,13 +31,13 @@ from wavespeed import Policies
 from wavespeed.studio.api import add_endpoints
 from wavespeed.studio.media import previews
 from wavespeed.studio.server import HANDOVER, POLICIES, run
-from wavespeed.studio.studio import Studio
+from wavespeed.studio.services import Services
 from wavespeed.studio.templating import render_template
 from wavespeed.studio.text import labels
 from wavespeed.studio.ui import events, scripts
-from wavespeed.studio.ui.covers import Covers
 from wavespeed.studio.ui.examples import CHIPS
 from wavespeed.studio.ui.handlers import Handlers
+from wavespeed.studio.ui.nsfw_covers import Covers
 from wavespeed.studio.ui.render.inputs import edit_button_script
 from wavespeed.studio.ui.render.results import render_results
 from wavespeed.studio.ui.render.status import render_status
@@ -51,12 +51,12 @@ Components = SimpleNamespace
 # --- Sections -----------------------------------------------------------------------------------
 
 
-def state(on: Components, studio: Studio) -> None:
+def state(on: Components, services: Services) -> None:
     """What a page knows that nobody sees."""
     on.shown = gr.State()
     # Changed in place, so that what watches an edit for this page knows of it at once.
     on.revealed = gr.State(set())
-    on.price_usd = gr.State(studio.account.price_usd)
+    on.price_usd = gr.State(services.account.price_usd)
     # The keys and the secrets are fixed, so that a restart of the server forgets nobody. The id is
     # what lets a browser see its runs, and long enough that nobody guesses another's.
     on.visitor_id = gr.BrowserState(storage_key="wavespeed-visitor", secret="wavespeed-visitor")
@@ -64,13 +64,13 @@ def state(on: Components, studio: Studio) -> None:
     on.press_id = gr.BrowserState(storage_key="wavespeed-press")  # Made there, kept nowhere.
 
 
-def header(on: Components, studio: Studio) -> None:
+def header(on: Components, services: Services) -> None:
     """Who answers, and what the session has cost."""
-    about = {"engine": studio.engine, "sandbox": studio.is_sandbox, "home": studio.home}
+    about = {"engine": services.engine, "sandbox": services.is_sandbox, "home": services.home}
     with gr.Row(elem_id="top"):
         html(render_template("header", **about), elem_id="header")
         on.tally = html(elem_id="tally")
-        if studio.is_space:
+        if services.is_space:
             gr.DuplicateButton(labels.DUPLICATE, variant="secondary", elem_id="duplicate")
 
 
@@ -112,7 +112,7 @@ def inputs(on: Components) -> None:
         on.prompt_note = html(elem_id="prompt-note")
 
 
-def options(on: Components, studio: Studio) -> None:
+def options(on: Components, services: Services) -> None:
     """How many, the button, and with whose key."""
     with gr.Column(elem_classes="ws-card"):
         with gr.Row(elem_id="choices"):
@@ -130,14 +130,16 @@ def options(on: Components, studio: Studio) -> None:
                 labels.ADD_FIRST, variant="primary", elem_id="edit", interactive=False
             )
             on.stop = gr.Button(labels.STOP, elem_id="stop")  # In the place of Edit, by CSS.
-        on.shortcut = html(render_template("keys", price=studio.account.price_usd), elem_id="keys")
-        if studio.budget_usd is not None:
-            html(render_template("budget", usd=studio.budget_usd), elem_id="budget")
+        on.shortcut = html(
+            render_template("keys", price=services.account.price_usd), elem_id="keys"
+        )
+        if services.budget_usd is not None:
+            html(render_template("budget", usd=services.budget_usd), elem_id="budget")
         with gr.Accordion(labels.ADVANCED, open=False):
             on.sync_mode = gr.Checkbox(label=labels.SYNC, info=labels.SYNC_INFO)
             on.base64_output = gr.Checkbox(label=labels.BASE64, info=labels.BASE64_INFO)
-        asks = studio.key_label in (labels.KEY_ASKED, labels.KEY_OFFERED)
-        with gr.Accordion(studio.key_label, open=asks, elem_id="key") as on.key_panel:
+        asks = services.key_label in (labels.KEY_ASKED, labels.KEY_OFFERED)
+        with gr.Accordion(services.key_label, open=asks, elem_id="key") as on.key_panel:
             # In this page's session only: no event hands it back, nothing keeps it.
             on.api_key = gr.Textbox(
                 elem_id="api-key", type="password", label=labels.KEY, info=labels.KEY_INFO
@@ -220,23 +222,23 @@ def wire(page: gr.Blocks, on: Components, do: Handlers) -> None:
     gr.on(keyed, **latest(do.account.validate_key, ["api_key"], paid), js=events.KEY_AS_IT_IS)
 
 
-def build(studio: Studio) -> gr.Blocks:
+def build(services: Services) -> gr.Blocks:
     """The page over its services."""
-    on, covers = Components(), Covers(studio.runner, studio.nsfw)
+    on, covers = Components(), Covers(services.runner, services.nsfw)
     page = gr.Blocks(title=labels.TITLE, analytics_enabled=False, delete_cache=(3600, 86400))
     with page:
-        state(on, studio)
-        header(on, studio)
+        state(on, services)
+        header(on, services)
         with gr.Row(elem_id="columns"):
             with gr.Column(elem_id="ask"):
                 inputs(on)
-                options(on, studio)
+                options(on, services)
             answer(on, covers)
         past(on)
         page.temp_file_sets.append(copies := set[str]())  # For `delete_cache`.
         previews.configure(copies)
-        wire(page, on, Handlers.of(studio, covers))
-        add_endpoints(studio)
+        wire(page, on, Handlers.of(services, covers))
+        add_endpoints(services)
     return page
 
 

@@ -17,14 +17,7 @@ from tests.support import chromium
 from tests.support.apps import PHOTOS, App, served
 from tests.support.service import Service, running
 from tests.support.visits import emptied, visit
-from wavespeed import (
-    AsyncClient,
-    Edit,
-    Policies,
-    PollPolicy,
-    RetryPolicy,
-    Timeouts,
-)
+from wavespeed import AsyncClient, Edit, Policies, PollPolicy, RetryPolicy, Timeouts
 from wavespeed.events import Event
 from wavespeed.sandbox import Sandbox, serve
 

@@ -11,8 +11,10 @@ httpx, Pillow and pillow-heif are all it needs; copy the files beside this one a
 
 from . import errors, events
 from ._durations import Durations
-from ._policies import Policies, PollPolicy, RetryPolicy, Timeouts
+from ._policies import Policies, Timeouts
+from ._poll_policy import PollPolicy
 from ._pool import ConnectionPool
+from ._retry_policy import RetryPolicy
 from .client import BASE_URL, AsyncClient
 from .errors import WaveSpeedError
 from .images import prepare

@@ -14,9 +14,10 @@ import httpx
 
 from ._auth import BearerAuth
 from ._network import check_host
-from ._policies import Timeouts, clock_offset, retry_after
+from ._policies import Timeouts
 from ._pool import ConnectionPool, Route
 from ._responses import ApiResponse, address
+from ._retry_policy import clock_offset, retry_after
 from .errors import ConnectionFailed, InvalidResponse, PrivateAddress, WaveSpeedError
 from .proxies import LOOPBACK
 

@@ -1,7 +1,7 @@
 """The service's calls as methods, and an edit as a stream of events.
 
 Money moves in one request alone, the submission; everything else may be repeated. What may be
-sent again, and when, is decided in `_policies`; the requests themselves are in `_api`.
+sent again, and when, is decided in `_retry_policy`; the requests themselves are in `_api`.
 """
 
 from __future__ import annotations

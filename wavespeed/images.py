@@ -20,9 +20,9 @@ import pillow_heif
 from PIL import ExifTags, Image, ImageCms, ImageFile, UnidentifiedImageError
 
 from . import types
-from ._metadata import PNG_SIGNATURE, check_pieces, png_chunks, tells_place, webp_size
-from ._raw_photos import is_raw
-from ._repair import mended
+from ._image_metadata import PNG_SIGNATURE, check_pieces, png_chunks, tells_place, webp_size
+from ._image_raw import is_raw
+from ._image_repair import mended
 from .errors import InvalidEdit
 
 MAX_EDGE = 2048

@@ -21,22 +21,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import KEY, QUICK, patient, story
-from wavespeed import (
-    AsyncClient,
-    ConnectionPool,
-    Edit,
-    Output,
-    Proxies,
-    WaveSpeedError,
-    _network,
-)
+from wavespeed import AsyncClient, ConnectionPool, Edit, Output, Proxies, WaveSpeedError, _network
 from wavespeed._pool import check_environment
-from wavespeed.errors import (
-    ConnectionFailed,
-    InvalidEnvironment,
-    InvalidResponse,
-    PrivateAddress,
-)
+from wavespeed.errors import ConnectionFailed, InvalidEnvironment, InvalidResponse, PrivateAddress
 from wavespeed.events import Finished
 
 pytestmark = pytest.mark.anyio

@@ -20,17 +20,10 @@ from tests.client.test_models import JSON, with_data
 from tests.conftest import KEY, patient, story
 from tests.support import service as strict
 from tests.support.service import Service
-from wavespeed import (
-    AsyncClient,
-    Edit,
-    Output,
-    Prediction,
-    WaveSpeedError,
-    prepare,
-)
+from wavespeed import AsyncClient, Edit, Output, Prediction, WaveSpeedError, prepare
 from wavespeed._error_text import error_text
-from wavespeed._policies import RetryPolicy, clock_offset
 from wavespeed._responses import ApiResponse, price, task_error
+from wavespeed._retry_policy import RetryPolicy, clock_offset
 from wavespeed.errors import (
     ApiError,
     ConnectionFailed,

@@ -14,7 +14,7 @@ from tests.conftest import KEY, patient, story
 from tests.support.waits import DISTRIBUTIONS, POLICIES, Cost, Learned, cost
 from wavespeed import AsyncClient, Durations, Edit, prepare
 from wavespeed._durations import MAX_DURATIONS, duration
-from wavespeed._policies import ENOUGH_DURATIONS
+from wavespeed._poll_policy import ENOUGH_DURATIONS
 from wavespeed.errors import EditFailed
 from wavespeed.events import Finished, Submitted, Waiting
 from wavespeed.sandbox import Sandbox, serve

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
 from tests.support import hostile
-from wavespeed import _metadata, prepare, types
+from wavespeed import _image_metadata, prepare, types
 from wavespeed.errors import InvalidEdit
 from wavespeed.studio.runs.metadata import EditMetadata, read, write
 
@@ -31,7 +31,7 @@ HALF = 4_000_000
 def located(content: bytes) -> bool:
     with Image.open(io.BytesIO(content)) as picture:
         picture.load()
-        return _metadata.tells_place(picture, content)
+        return _image_metadata.tells_place(picture, content)
 
 
 # --- Right ----------------------------------------------------------------------------------
@@ -64,7 +64,7 @@ def test_a_place_is_found_among_any_segments_and_nowhere_else(
     content = plain[:2] + body + plain[2:]
 
     with Image.open(io.BytesIO(plain)) as picture:
-        assert _metadata.tells_place(picture, content) == (place is not None)
+        assert _image_metadata.tells_place(picture, content) == (place is not None)
 
 
 @whatever
@@ -83,11 +83,13 @@ def test_a_dataset_is_found_just_where_some_block_covers_it(pieces: list[bytes])
     said = b"".join(pieces)
     blocks = re.finditer(rb"(?s)8BIM\x04\x04\0\0(.{4})", said)
     expected = any(
-        _metadata.PLACE_DATASETS.search(said, block.end(), block.end() + int.from_bytes(block[1]))
+        _image_metadata.PLACE_DATASETS.search(
+            said, block.end(), block.end() + int.from_bytes(block[1])
+        )
         for block in blocks
     )
 
-    assert _metadata._has_place_dataset(said) == expected
+    assert _image_metadata._has_place_dataset(said) == expected
 
 
 @whatever
@@ -95,8 +97,8 @@ def test_a_dataset_is_found_just_where_some_block_covers_it(pieces: list[bytes])
 def test_any_bytes_are_walked_to_their_end(rest: bytes) -> None:
     jpeg, png = b"\xff\xd8" + rest, hostile.PNG + rest
 
-    covered = [(begin, end) for _, begin, end in _metadata.jpeg_segments(jpeg)]
-    chunks = [(begin, end) for _, begin, end in _metadata.png_chunks(png)]
+    covered = [(begin, end) for _, begin, end in _image_metadata.jpeg_segments(jpeg)]
+    chunks = [(begin, end) for _, begin, end in _image_metadata.png_chunks(png)]
 
     for spans, length in ((covered, len(jpeg)), (chunks, len(png))):
         assert all(0 <= begin <= end <= length for begin, end in spans)
@@ -149,7 +151,7 @@ def test_what_others_wrote_beside_our_recipe_is_still_found(tmp_path: Path, kind
 
 
 def with_right_checksums(png: bytes) -> bytes:
-    chunks = _metadata.png_chunks(png)
+    chunks = _image_metadata.png_chunks(png)
     return hostile.PNG + b"".join(hostile.chunk(kind, png[a:b]) for kind, a, b in chunks)
 
 
@@ -187,7 +189,7 @@ HOSTILE = {
     "IPTC blocks of nothing": lambda n: hostile.filled(n, 0xED, b"8BIM\x04\x04\0\0\0\0\0\0"),
     "recipes without an end": lambda n: hostile.filled(n, 0xE1, b'edit:recipe="'),
     "descriptions without an end": lambda n: hostile.filled(
-        n, 0xE1, _metadata.OWN_PACKET + b"<dc:description>"
+        n, 0xE1, _image_metadata.OWN_PACKET + b"<dc:description>"
     ),
     "half a pointer": lambda n: hostile.filled(n, 0xE1, b"\x25\x88\x04\0\1\0\0"),
     "tiny segments": lambda n: b"\xff\xd8" + b"\xff\xe4\0\2" * (n // 4),

@@ -23,7 +23,6 @@ from starlette.middleware import Middleware
 from wavespeed import AsyncClient, ConnectionPool, Durations, Policies
 from wavespeed.errors import InvalidApiKey, InvalidEdit
 from wavespeed.sandbox import Sandbox, serve
-from wavespeed.studio import logs
 from wavespeed.studio.decoding import decoder
 from wavespeed.studio.export.downloads import Downloads
 from wavespeed.studio.media import cache, previews
@@ -39,17 +38,19 @@ from wavespeed.studio.security.middleware import SecurityMiddleware, install
 from wavespeed.studio.security.origins import Origins, is_local
 from wavespeed.studio.security.request_bodies import BodyLimits
 from wavespeed.studio.security.uploads import UploadRecorder, Uploads
-from wavespeed.studio.sessions import ClientFactory
-from wavespeed.studio.settings import Settings, warning_of_a_space
-from wavespeed.studio.studio import Studio
-from wavespeed.studio.templating import render_template, static
 from wavespeed.studio.text import labels
 from wavespeed.studio.ui import scripts
 from wavespeed.studio.ui.theme import STYLE_SHEETS, theme
 
+from . import logs
+from .services import Services
+from .sessions import ClientFactory
+from .settings import Settings, warning_of_a_space
+from .templating import render_template, static
+
 log = logging.getLogger("wavespeed.studio")
 
-Build = Callable[[Studio], gr.Blocks]
+Build = Callable[[Services], gr.Blocks]
 """Makes the page over its services."""
 MAX_UPLOAD_BYTES = 51 * 1024 * 1024
 """A little more than `prepare` takes, so that it can say what is wrong, and by name."""
@@ -98,12 +99,14 @@ def run(
         client = _client(settings, engine, policies, pool)
         store = stack.enter_context(_store(settings, handover))
         _prepare_cache(settings)
-        studio = _studio(settings, engine, client, store, _client_factory(settings, policies, pool))
+        services = _services(
+            settings, engine, client, store, _client_factory(settings, policies, pool)
+        )
         apply_patches()
-        page = build(studio)
+        page = build(services)
         gc.freeze()
         gc.enable()
-        _launch(page, studio, settings, pool)
+        _launch(page, services, settings, pool)
 
 
 def _warn(settings: Settings) -> None:
@@ -199,13 +202,13 @@ def _prepare_cache(settings: Settings) -> None:
     previews.use_data_folder(settings.data_dir)
 
 
-def _studio(
+def _services(
     settings: Settings,
     engine: _Engine,
     client: AsyncClient,
     store: Store,
     client_of: ClientFactory,
-) -> Studio:
+) -> Services:
     limits = Limits(
         settings.budget_usd,
         settings.visitor_edits,
@@ -214,7 +217,7 @@ def _studio(
         disk_bytes=_bytes(settings.disk_mb),
     )
     runner = Runner(client, store, settings.data_dir, limits, engine.service, settings.model)
-    return Studio(
+    return Services(
         runner=runner,
         account=Account(client, settings.model),
         client_of=client_of,
@@ -237,7 +240,7 @@ def _bytes(megabytes: int | None) -> int | None:
     return None if megabytes is None else megabytes * MEGABYTE
 
 
-def _launch(page: gr.Blocks, studio: Studio, settings: Settings, pool: ConnectionPool) -> None:
+def _launch(page: gr.Blocks, services: Services, settings: Settings, pool: ConnectionPool) -> None:
     page.queue(default_concurrency_limit=None)
     page._queue.sleep_when_free = QUEUE_PAUSE
     page._queue.progress_update_sleep_when_free = 1.0  # Nothing here uses `gr.Progress`.
@@ -253,11 +256,11 @@ def _launch(page: gr.Blocks, studio: Studio, settings: Settings, pool: Connectio
             auth_message=labels.LOGIN_PAUSE,
             max_file_size=MAX_UPLOAD_BYTES,
             enable_monitoring=False,  # It shows to anyone who asks how the page is used.
-            mcp_server=studio.has_mcp,
+            mcp_server=services.has_mcp,
             run_history=False,  # It writes every input into the browser's storage.
             app_kwargs={
-                "lifespan": _lifespan(studio, settings, pool),
-                "middleware": [Middleware(UploadRecorder, uploads=studio.uploads)],
+                "lifespan": _lifespan(services, settings, pool),
+                "middleware": [Middleware(UploadRecorder, uploads=services.uploads)],
             },
             theme=theme(),
             # What an audience never sees, not even for a moment; and before Gradio's script.
@@ -273,7 +276,7 @@ def _launch(page: gr.Blocks, studio: Studio, settings: Settings, pool: Connectio
         sys.exit(f"The page can't be served at {place}: see GRADIO_SERVER_NAME and _PORT.")
 
 
-def _lifespan(studio: Studio, settings: Settings, pool: ConnectionPool) -> Any:
+def _lifespan(services: Services, settings: Settings, pool: ConnectionPool) -> Any:
     """What goes on as long as the page is served, for Gradio's `lifespan`."""
     security = Middleware(
         SecurityMiddleware,
@@ -286,20 +289,20 @@ def _lifespan(studio: Studio, settings: Settings, pool: ConnectionPool) -> Any:
     @asynccontextmanager
     async def lifespan(app: gr.routes.App) -> AsyncIterator[None]:
         install(app, security)
-        app.router.routes.insert(0, studio.downloads.route())
+        app.router.routes.insert(0, services.downloads.route())
         app.router.routes.insert(0, scripts.route())
         async with pool:
-            await studio.runner.resume_unfinished()
+            await services.runner.resume_unfinished()
             chores = [
-                studio.runner.purge_expired(settings.keep_days),
-                studio.account.learn_price(),
-                studio.uploads.purge_expired(),
+                services.runner.purge_expired(settings.keep_days),
+                services.account.learn_price(),
+                services.uploads.purge_expired(),
             ]
             tasks = [asyncio.create_task(chore) for chore in chores]
             yield
             for task in tasks:
                 task.cancel()
-            await studio.runner.close()
+            await services.runner.close()
             decoder.shared.close()
 
     return lifespan

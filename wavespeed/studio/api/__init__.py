@@ -9,24 +9,26 @@ from gradio.events import api
 from gradio.utils import get_function_description
 
 from wavespeed.studio.runs.account import Account
-from wavespeed.studio.studio import Studio
+from wavespeed.studio.services import Services
 
 from .calls import Calls
 from .edit import EditApi
 from .mcp import EditTool
 
 
-def add_endpoints(studio: Studio) -> None:
+def add_endpoints(services: Services) -> None:
     """Adds the endpoints for scripts and, with Gradio's MCP server, the tool for models; to be
     called within the page's Blocks."""
-    calls = Calls(studio)
-    scripts = EditApi(calls, studio.runner)
+    calls = Calls(services)
+    scripts = EditApi(calls, services.runner)
     for name, endpoint in {"edit": scripts.edit, "edit_stream": scripts.edit_stream}.items():
-        about = description(endpoint, studio.account)
+        about = description(endpoint, services.account)
         api(endpoint, api_name=name, api_description=about, concurrency_limit=None)
-    if studio.has_mcp:  # Not queued: what goes through the queue reaches a model as one long text.
+    if (
+        services.has_mcp
+    ):  # Not queued: what goes through the queue reaches a model as one long text.
         tool = EditTool(calls).edit_picture
-        about = description(tool, studio.account)
+        about = description(tool, services.account)
         api(tool, api_name="edit_picture", api_description=about, queue=False)
 
 

@@ -12,7 +12,7 @@ import gradio as gr
 from wavespeed import Edit, WaveSpeedError
 from wavespeed.errors import InvalidEdit
 from wavespeed.studio.runs.run import SCRIPTS, Run, output_details
-from wavespeed.studio.studio import Studio
+from wavespeed.studio.services import Services
 from wavespeed.studio.text import errors, labels, status
 
 from .inputs import CallInputs
@@ -32,9 +32,9 @@ class Call:
 
 
 class Calls:
-    def __init__(self, studio: Studio) -> None:
-        self._studio = studio
-        self._inputs = CallInputs(studio.uploads)
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._inputs = CallInputs(services.uploads)
 
     async def start(self, call: Call) -> Run:
         """Starts the run. Raises `gr.Error` with what a person would read."""
@@ -46,26 +46,26 @@ class Calls:
                     tuple(files),
                     sync_mode=call.sync_mode,
                     base64_output=call.base64_output,
-                    model=self._studio.account.model,
+                    model=self._services.account.model,
                 )
                 key = call.request.headers.get(KEY_HEADER, "") if call.request else ""
-                client = self._studio.client_of(key)
+                client = self._services.client_of(key)
             except InvalidEdit:
                 await self._inputs.discard(call.images, files)
                 raise
         except InvalidEdit as error:
             message = f"{error} {labels.NOTHING_SPENT} {labels.CHANGE_IT}"
             raise gr.Error(message, title=str(error), print_exception=False) from error
-        price = self._studio.account.price_usd
+        price = self._services.account.price_usd
         if client is not None:
             with suppress(WaveSpeedError):  # What is wrong with the key, the run itself will say.
-                price = await self._studio.account.price(client)
-        return self._studio.runner.start(edit, SCRIPTS, client, price)
+                price = await self._services.account.price(client)
+        return self._services.runner.start(edit, SCRIPTS, client, price)
 
     async def result(self, run: Run) -> tuple[list[gr.FileData], dict[str, Any]]:
         """The files and the details, once they are there. Raises `gr.Error` with what a person
         would read."""
-        run = await self._studio.runner.wait_until_finished(run.id)
+        run = await self._services.runner.wait_until_finished(run.id)
         if run.state != "done":
             error = errors.error_message(run)
             # That is said to who sees the page.
@@ -73,7 +73,7 @@ class Calls:
             message = f"{error.what} {error.money} {advice}".strip()
             raise gr.Error(message, title=error.what, print_exception=False)
         paths = [output.path for output in run.results]
-        copies = await self._studio.uploads.cached_copies(paths, run.visitor_id)
+        copies = await self._services.uploads.cached_copies(paths, run.visitor_id)
         names = [output.name for output in run.results]
         # As JSON: Gradio adds the address that a file is served at to a dictionary alone.
         files = [
@@ -84,7 +84,7 @@ class Calls:
 
     def run_event(self, run: Run) -> dict[str, Any]:
         """An event of a stream: JSON."""
-        sentence = status.run_status(run, self._studio.runner.median_duration)
+        sentence = status.run_status(run, self._services.runner.median_duration)
         return {
             "run": run.id,
             "state": run.state,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
-from wavespeed._metadata import PNG_SIGNATURE, TooManyPieces, jpeg_segments, png_chunks
+from wavespeed._image_metadata import PNG_SIGNATURE, TooManyPieces, jpeg_segments, png_chunks
 
 _APP11 = 0xEB
 """Holds JUMBF boxes in a JPEG, and nothing else that is in use."""

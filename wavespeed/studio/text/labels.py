@@ -4,9 +4,7 @@ it cost money, what to do. No codes, no "please", no exclamation marks.
 
 from __future__ import annotations
 
-from wavespeed import (
-    MAX_IMAGES,
-)
+from wavespeed import MAX_IMAGES
 from wavespeed.studio.runs.run import Step
 
 from .formatting import dollars, priced

@@ -11,8 +11,8 @@ import gradio as gr
 from gradio.blocks import Block
 
 from wavespeed.errors import InvalidEdit
+from wavespeed.studio.ui.handlers.history import HistoryHandlers
 
-from .handlers.history import HistoryHandlers
 from .page_event import PageEvent
 from .page_update import PageUpdate
 from .presenter import refusal

@@ -10,7 +10,7 @@ from wavespeed.studio.export.archive import archive, contact_sheet
 from wavespeed.studio.export.downloads import Downloads, Link
 from wavespeed.studio.runs.run import Run
 
-from .covers import Covers
+from .nsfw_covers import Covers
 
 
 class ExportLinks:

@@ -10,7 +10,7 @@ from wavespeed.studio.runs.batch import MAX_EDITS
 from wavespeed.studio.runs.run import Run
 from wavespeed.studio.security.uploads import Uploads
 
-from .covers import IsWithheld
+from .nsfw_covers import IsWithheld
 from .page_update import UNCHANGED, PageUpdate
 
 

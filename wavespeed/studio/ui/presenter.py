@@ -17,14 +17,14 @@ from wavespeed.studio.runs.run import Run, RunError
 from wavespeed.studio.runs.runner import Runner
 from wavespeed.studio.templating import render_template
 from wavespeed.studio.text import labels
+from wavespeed.studio.ui.render.batch import render_batch
+from wavespeed.studio.ui.render.history import RunThumbnail, render_history
+from wavespeed.studio.ui.render.results import OutputView, Tile, Version, render_results
+from wavespeed.studio.ui.render.snippets import request_snippets
+from wavespeed.studio.ui.render.status import render_status
 
-from .covers import Covers
+from .nsfw_covers import Covers
 from .page_update import UNCHANGED, PageUpdate
-from .render.batch import render_batch
-from .render.history import RunThumbnail, render_history
-from .render.results import OutputView, Tile, Version, render_results
-from .render.snippets import request_snippets
-from .render.status import render_status
 
 ResendPrice = Callable[[Run], float | None]
 THUMBNAIL_BUDGET = 0.3

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Self
 
-from wavespeed.studio.studio import Studio
-from wavespeed.studio.ui.covers import Covers
+from wavespeed.studio.services import Services
 from wavespeed.studio.ui.export_links import ExportLinks
+from wavespeed.studio.ui.nsfw_covers import Covers
 from wavespeed.studio.ui.presenter import Presenter
 from wavespeed.studio.ui.stream import RunStream
 
@@ -29,16 +29,18 @@ class Handlers:
     account: AccountHandlers
 
     @classmethod
-    def of(cls, studio: Studio, covers: Covers) -> Self:
-        presenter = Presenter(studio.runner, covers, studio.api_url, studio.account.resend_price)
-        stream = RunStream(studio.runner, presenter)
-        links = ExportLinks(studio.downloads, covers)
-        account = AccountHandlers(studio)
-        inputs = InputHandlers(studio, covers)
-        history = HistoryHandlers(studio, presenter, inputs, account, links)
+    def of(cls, services: Services, covers: Covers) -> Self:
+        presenter = Presenter(
+            services.runner, covers, services.api_url, services.account.resend_price
+        )
+        stream = RunStream(services.runner, presenter)
+        links = ExportLinks(services.downloads, covers)
+        account = AccountHandlers(services)
+        inputs = InputHandlers(services, covers)
+        history = HistoryHandlers(services, presenter, inputs, account, links)
         return cls(
-            edit=EditHandlers(studio, presenter, stream, history, links),
-            page=PageHandlers(studio, stream, inputs, account, history),
+            edit=EditHandlers(services, presenter, stream, history, links),
+            page=PageHandlers(services, stream, inputs, account, history),
             history=history,
             inputs=inputs,
             account=account,

@@ -10,8 +10,8 @@ import gradio as gr
 from wavespeed import WaveSpeedError
 from wavespeed.errors import InvalidEdit
 from wavespeed.studio.runs.run import Run
+from wavespeed.studio.services import Services
 from wavespeed.studio.sessions import is_owner
-from wavespeed.studio.studio import Studio
 from wavespeed.studio.templating import render_template
 from wavespeed.studio.text import errors, labels
 from wavespeed.studio.ui.page_event import PageEvent
@@ -24,14 +24,14 @@ BALANCE_TIMEOUT = 2.0
 class AccountHandlers:
     """Asks the service, and spends nothing."""
 
-    def __init__(self, studio: Studio) -> None:
-        self._studio = studio
-        self._account = studio.account
-        self._client_of = studio.client_of
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._account = services.account
+        self._client_of = services.client_of
 
     async def validate_key(self, event: PageEvent) -> PageUpdate:
         """The page came, or a key was entered: whose key it is, if it works, what an edit costs."""
-        price, label, note = self._account.price_usd, self._studio.key_label, ""
+        price, label, note = self._account.price_usd, self._services.key_label, ""
         try:
             client = self._client_of(event.api_key)
             if client is not None:
@@ -56,11 +56,11 @@ class AccountHandlers:
             prediction = await self._account.find_prediction(event.prediction_id, client)
         except WaveSpeedError as error:
             raise InvalidEdit(errors.fetch_failed(error), field="id") from error
-        return await self._studio.runner.fetch(prediction, event.visitor_id, client)
+        return await self._services.runner.fetch(prediction, event.visitor_id, client)
 
     async def tally(self, event: PageEvent) -> str:
         """What the session has cost and, for the owner alone, what the account holds."""
-        edits, spent = await self._studio.runner.runs.session_totals(event.visitor_id)
+        edits, spent = await self._services.runner.runs.session_totals(event.visitor_id)
         balance = None
         if is_owner(event.request):
             # It is shown where it is known; the history does not wait for it long.

@@ -14,12 +14,12 @@ from wavespeed import AsyncClient, Edit
 from wavespeed.errors import InvalidEdit
 from wavespeed.studio.runs.batch import MAX_EDITS, is_batch
 from wavespeed.studio.runs.run import Run
+from wavespeed.studio.services import Services
 from wavespeed.studio.sessions import is_showcase
-from wavespeed.studio.studio import Studio
 from wavespeed.studio.text import errors, labels
 from wavespeed.studio.ui.actions import Action
-from wavespeed.studio.ui.covers import output_key
 from wavespeed.studio.ui.export_links import ExportLinks
+from wavespeed.studio.ui.nsfw_covers import output_key
 from wavespeed.studio.ui.page_event import PageEvent, PageId
 from wavespeed.studio.ui.page_update import PageUpdate
 from wavespeed.studio.ui.presenter import Presenter, View
@@ -41,16 +41,16 @@ class EditHandlers:
 
     def __init__(
         self,
-        studio: Studio,
+        services: Services,
         presenter: Presenter,
         stream: RunStream,
         history: HistoryHandlers,
         links: ExportLinks,
     ) -> None:
-        self._runner = studio.runner
-        self._account = studio.account
-        self._client_of = studio.client_of
-        self._uploads = studio.uploads
+        self._runner = services.runner
+        self._account = services.account
+        self._client_of = services.client_of
+        self._uploads = services.uploads
         self._presenter = presenter
         self._stream = stream
         self._history = history

@@ -9,7 +9,7 @@ from dataclasses import replace
 from wavespeed import WaveSpeedError
 from wavespeed.studio.media import previews
 from wavespeed.studio.runs.run import Run
-from wavespeed.studio.studio import Studio
+from wavespeed.studio.services import Services
 from wavespeed.studio.text import errors
 from wavespeed.studio.ui.actions import Action
 from wavespeed.studio.ui.export_links import ExportLinks
@@ -32,14 +32,14 @@ class HistoryHandlers:
 
     def __init__(
         self,
-        studio: Studio,
+        services: Services,
         presenter: Presenter,
         inputs: InputHandlers,
         account: AccountHandlers,
         links: ExportLinks,
     ) -> None:
-        self._studio = studio
-        self._runner = studio.runner
+        self._services = services
+        self._runner = services.runner
         self._presenter = presenter
         self._inputs = inputs
         self._account = account
@@ -115,8 +115,8 @@ class HistoryHandlers:
         if run is None or not run.is_finished or run.edit is None:
             return PageUpdate()
         try:
-            client = self._studio.client_of(event.api_key)
-            await self._studio.account.delete(run, client)
+            client = self._services.client_of(event.api_key)
+            await self._services.account.delete(run, client)
         except WaveSpeedError as error:
             return errors.deletion_failed(error)
         await self._delete(run)

@@ -15,14 +15,14 @@ from wavespeed.studio.runs.batch import MAX_EDITS
 from wavespeed.studio.runs.files import sha256
 from wavespeed.studio.runs.metadata import EditMetadata
 from wavespeed.studio.runs.run import Run
+from wavespeed.studio.services import Services
 from wavespeed.studio.sessions import is_showcase
-from wavespeed.studio.studio import Studio
 from wavespeed.studio.templating import PHOTOS, render_template
 from wavespeed.studio.text import images, labels
 from wavespeed.studio.ui.actions import Action
-from wavespeed.studio.ui.covers import Covers, IsWithheld
 from wavespeed.studio.ui.examples import EXAMPLES
 from wavespeed.studio.ui.form import form_of_run
+from wavespeed.studio.ui.nsfw_covers import Covers, IsWithheld
 from wavespeed.studio.ui.page_event import PageEvent
 from wavespeed.studio.ui.page_update import UNCHANGED, PageUpdate
 from wavespeed.studio.ui.render.inputs import render_strip
@@ -31,9 +31,9 @@ from wavespeed.studio.ui.render.inputs import render_strip
 class InputHandlers:
     """Fills the form and draws its pictures; spends nothing."""
 
-    def __init__(self, studio: Studio, covers: Covers) -> None:
-        self._runner = studio.runner
-        self._uploads = studio.uploads
+    def __init__(self, services: Services, covers: Covers) -> None:
+        self._runner = services.runner
+        self._uploads = services.uploads
         self._covers = covers
 
     async def check_prompt(self, event: PageEvent) -> PageUpdate:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import gradio as gr
 
 from wavespeed.studio.runs.run import Run
+from wavespeed.studio.services import Services
 from wavespeed.studio.sessions import new_visitor_id
-from wavespeed.studio.studio import Studio
 from wavespeed.studio.text import labels, status
 from wavespeed.studio.ui.actions import Action
 from wavespeed.studio.ui.form import form_of_run, parse_draft, parse_query
@@ -26,14 +26,14 @@ class PageHandlers:
 
     def __init__(
         self,
-        studio: Studio,
+        services: Services,
         stream: RunStream,
         inputs: InputHandlers,
         account: AccountHandlers,
         history: HistoryHandlers,
     ) -> None:
-        self._runner = studio.runner
-        self._uploads = studio.uploads
+        self._runner = services.runner
+        self._uploads = services.uploads
         self._stream = stream
         self._inputs = inputs
         self._account = account

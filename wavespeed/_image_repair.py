@@ -15,7 +15,7 @@ from collections.abc import Iterator
 
 from PIL import Image, ImageChops
 
-from ._metadata import MAX_TEXT_BYTES, PNG_SIGNATURE, jpeg_segments, png_chunks, unpacked
+from ._image_metadata import MAX_TEXT_BYTES, PNG_SIGNATURE, jpeg_segments, png_chunks, unpacked
 
 MAX_MISSING = 0.02
 """Of the height."""

@@ -8,12 +8,13 @@ from wavespeed.studio.export.downloads import Downloads
 from wavespeed.studio.runs.account import Account
 from wavespeed.studio.runs.runner import Runner
 from wavespeed.studio.security.uploads import Uploads
-from wavespeed.studio.sessions import ClientFactory
-from wavespeed.studio.settings import Nsfw
+
+from .sessions import ClientFactory
+from .settings import Nsfw
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Studio:
+class Services:
     """The services of one process, and what the page says of it."""
 
     runner: Runner
