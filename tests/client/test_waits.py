@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from functools import cache
 from itertools import pairwise
@@ -213,9 +214,12 @@ async def test_nothing_is_learned_from_failures_nor_from_births_unseen(
 async def test_an_edit_in_sync_mode_teaches_how_long_it_took(
     watchful: AsyncClient, durations: Durations, photo: Path
 ) -> None:
+    started = time.monotonic()
     await story(watchful, Edit("invert", (photo,), sync_mode=True))
+    took = time.monotonic() - started
 
-    assert list(durations.recent) == pytest.approx([STEADY], abs=0.1)
+    [learned] = durations.recent
+    assert STEADY - 0.1 < learned < took  # Of a busy machine it may be much more.
 
 
 @pytest.mark.anyio

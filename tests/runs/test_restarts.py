@@ -21,6 +21,13 @@ from wavespeed.studio.text import errors
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("quick_looks")]
 
 
+async def written(store: Store, run: Run) -> None:
+    """Until the run is in the store: before that a restart knows nothing of it."""
+    async with asyncio.timeout(20):
+        while await asyncio.to_thread(store.get, run.id, ME) is None:
+            await asyncio.sleep(0.005)
+
+
 @pytest.mark.parametrize("step", ["prepare", "upload", "queue", "process"])
 async def test_a_restart_in_any_step_ends_in_one_submission_and_the_result(
     runner: Runner,
@@ -34,7 +41,7 @@ async def test_a_restart_in_any_step_ends_in_one_submission_and_the_result(
     sandbox.seconds = LONG_ENOUGH
     run = runner.start(edit, ME)
     await until(runner, run, step)
-    await asyncio.sleep(0.01)  # Written down, as it is before anything is sent.
+    await written(store, run)  # As it is before anything is sent.
 
     again = await restarted(runner, client, store, tmp_path)
     end = await again.wait_until_finished(run.id)

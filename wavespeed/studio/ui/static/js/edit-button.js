@@ -1,5 +1,5 @@
 // What the button says changes with each letter, so it is told here: its price, or what is missing.
-// The words and the limits are the server's, see `render.button`.
+// The words and the limits are the server's, see `ui/render/inputs.py`.
 
 import { isAudience } from "./audience.js";
 import { $ } from "./dom.js";
