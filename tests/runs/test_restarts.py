@@ -24,8 +24,10 @@ pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("quick_looks")]
 async def written(store: Store, run: Run) -> None:
     """Until the run is in the store: before that a restart knows nothing of it."""
     async with asyncio.timeout(20):
-        while await asyncio.to_thread(store.get, run.id, ME) is None:
+        found = None
+        while found is None:
             await asyncio.sleep(0.005)
+            found = await asyncio.to_thread(store.get, run.id, ME)
 
 
 @pytest.mark.parametrize("step", ["prepare", "upload", "queue", "process"])
