@@ -10,14 +10,14 @@ import statistics
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter
 
+from .budget import DailyLimits, Day, budget_day, check_budget
 from .data_paths import DataPaths
-from .errors import LimitExceeded, PriceUnknown
 from .metadata import sidecar
 from .migration import migrate
 from .run import Run
@@ -122,24 +122,17 @@ class Store:
         around a limit. Raises `LimitExceeded`, and `PriceUnknown` where there is a budget and no
         price to count; then nothing was changed.
         """
-        day = f"{now.astimezone(UTC):%Y-%m-%d}"
-        midnight = datetime.fromisoformat(day).replace(tzinfo=UTC) + timedelta(days=1)
+        today = budget_day(now)
         with self._writing() as cursor:
-            if run.uses_visitor_key:
-                budget_usd = visitor_edits = None  # The limits guard the owner's money.
-            if budget_usd is not None and run.price_usd is None:
-                raise PriceUnknown(run.model)
             others = "FROM runs WHERE budget_day = ? AND payer = ? AND cost_usd > 0 AND id != ?"
-            which = (day, run.payer, run.id)
+            which = (today, run.payer, run.id)
             spent = _scalar(cursor, f"SELECT total(cost_usd) {others}", *which)
-            if budget_usd is not None and spent + (run.price_usd or 0.0) > budget_usd + 1e-9:
-                raise LimitExceeded("budget", midnight)
             edits = _scalar(
                 cursor, f"SELECT count(*) {others} AND visitor_id = ?", *which, run.visitor_id
             )
-            if visitor_edits is not None and edits >= visitor_edits:
-                raise LimitExceeded("visitor", midnight)
-            self._put(cursor, run, day)
+            limits = DailyLimits(budget_usd, visitor_edits)
+            check_budget(run, limits, Day(spent, int(edits)), now=now)
+            self._put(cursor, run, today)
 
     def get(self, run_id: str, visitor_id: str) -> Run | None:
         """A visitor's own run."""
@@ -238,7 +231,7 @@ class Store:
         rows = self._read(
             "SELECT total(cost_usd) FROM runs"
             " WHERE budget_day = ? AND visitor_id = coalesce(?, visitor_id)",
-            f"{day.astimezone(UTC):%Y-%m-%d}",
+            budget_day(day),
             visitor_id,
         )
         return float(rows[0][0])
