@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wavespeed import PollPolicy, RetryPolicy, WaveSpeedError
-from wavespeed._policies import retry_after
+from wavespeed._retry_policy import retry_after
 from wavespeed.errors import (
     AmbiguousSubmit,
     ApiError,
