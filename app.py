@@ -202,17 +202,16 @@ def wire(page: gr.Blocks, on: Components, do: Handlers) -> None:
     browsed = [*events.FILLED, "exported", *events.SHOWN]
     on.history.click(**bind(do.history.dispatch, asked, browsed))
 
-    # The form.
+    # The form. The draft is kept first: Gradio runs the listeners of a change one after the other.
+    kept = scripts.call("draft", "draftOf")
+    gr.on(form_changes, None, form, on.draft, js=kept, **events.BROWSER_ONLY)
     used = ["one_edit_per_image", *events.SESSION]
     on.results.click(**bind(do.inputs.fill_form, used, events.FILLED))
     pictures = ["files", "one_edit_per_image", "visitor_id"]
-    arranged = [*events.FILLED, "inputs_note"]
-    on.strip.click(**bind(do.inputs.dispatch, pictures, arranged))
+    on.strip.click(**bind(do.inputs.dispatch, pictures, [*events.FILLED, "inputs_note"]))
     changes = [on.files.change, on.one_edit_per_image.change]
     gr.on(changes, **latest(do.inputs.preview_inputs, pictures, ["strip"]))
     gr.on(form_changes, **latest(do.inputs.check_prompt, events.FORM, ["prompt_hint"]))
-    kept = scripts.call("draft", "draftOf")
-    gr.on(form_changes, None, form, on.draft, js=kept, **events.BROWSER_ONLY)
     button = [on.files, on.prompt, on.variants, on.one_edit_per_image]
     gr.on(button_changes, None, button, on.edit, js=edit_button_script(), **events.BROWSER_ONLY)
 
