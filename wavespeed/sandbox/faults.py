@@ -17,7 +17,7 @@ class Fault:
     `status`, `headers` and `body` replace the answer: a dict is sent as JSON, bytes as a page of
     HTML, and a status alone brings the body that the service documents for it. `data` replaces
     only those fields in the `data` of the usual answer. `delay` seconds pass before the answer.
-    `cut` announces the whole body and closes the socket after that many bytes; `delete_copies`
+    `cut` announces the whole body and closes the socket after that many bytes; `drop`
     closes it without an answer. `processed` says whether the request takes effect all the same; by
     default it does, unless the fault answers with a status of 400 or more.
     """

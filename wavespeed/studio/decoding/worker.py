@@ -2,7 +2,7 @@
 
 It knows nothing of the page and imports neither Gradio nor app.py: it is started often, has to be
 small, and may be killed at any moment, since a hostile picture can keep a decoder busy for hours.
-`decoder` starts it and talks to it; the two share the values and `write` and `check_prompt`.
+`decoder` starts it and talks to it; the two share the values and `write` and `read`.
 """
 
 from __future__ import annotations

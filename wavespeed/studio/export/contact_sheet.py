@@ -34,7 +34,7 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A finished edit on the sheet; `missing_inputs` says why there is no `before`."""
+    """A finished edit on the sheet; `missing` says why there is no `before`."""
 
     run: Run
     afters: list[Picture]

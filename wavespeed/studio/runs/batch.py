@@ -37,8 +37,8 @@ def latest_attempts(runs: Iterable[Run]) -> list[Run]:
 
 
 def progress(runs: Sequence[Run], median_duration: float | None, parallel: int) -> BatchProgress:
-    """The time left comes from the edits that are done, before those from what is `median_duration`
-    here; what is under way counts half."""
+    """The time left comes from the edits that are done, before there are any from what the last
+    ones here took; what is under way counts half."""
     kinds = Counter("waiting" if run.awaiting_slot else run.state for run in runs)
     took = [run.elapsed for run in runs if run.state == "done"]
     each = sum(took) / len(took) if took else median_duration

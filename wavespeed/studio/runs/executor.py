@@ -214,8 +214,7 @@ class RunExecutor:
     async def _apply_all(
         self, run: Run, client: AsyncClient, source: AsyncGenerator[Event], began: float
     ) -> None:
-        """Lives through the events, which count from `step_started` seconds after the run's
-        start."""
+        """Applies each event; they count from `began` seconds after the run's start."""
         async with aclosing(source) as events:
             async for event in events:
                 run = await self._apply(run, client, replace(event, elapsed=event.elapsed + began))

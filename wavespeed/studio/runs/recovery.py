@@ -14,7 +14,7 @@ LONGEST_SUBMISSION = timedelta(seconds=120)
 
 
 def search_window(sent: datetime, clock_offset: timedelta) -> tuple[datetime, datetime]:
-    """When, by the service's clock, the task was created of a submission that was `sent_image` by
+    """When, by the service's clock, the task was created of a submission that went out at `sent` by
     ours; `clock_offset` is how far the service's is ahead."""
     return (
         sent + clock_offset - CLOCK_TOLERANCE,

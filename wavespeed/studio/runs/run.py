@@ -150,7 +150,7 @@ RunEvent = (
 
 @dataclass(frozen=True, slots=True)
 class Timings:
-    """Seconds; they add up to `total_usd`. None: not reached, or not told by the service.
+    """Seconds; they add up to `total`. None: not reached, or not told by the service.
 
     `queue` is all the time at the service that was not inference, up to the moment its end was
     noticed; without a word on inference it is all of the time there.

@@ -88,7 +88,7 @@ class Runner:
         press_id: str = "",
     ) -> tuple[Run, ...]:
         """Starts edits that belong together, as many of them at once as the account allows; each
-        goes its own way. A `of_edit` has a picture for each instead of variants of one."""
+        goes its own way. A `batch` has a picture for each instead of variants of one."""
         runs = [self._new(visitor_id, edit, client) for edit in edits]
         # An id of its own, so that one of several can be looked at alone.
         group_id = uuid.uuid4().hex if len(runs) > 1 else runs[0].id
@@ -251,7 +251,7 @@ class Runner:
 
     @property
     def median_duration(self) -> float | None:
-        """What an edit usually takes here, in seconds; see `Store.usual`."""
+        """What an edit usually takes here, in seconds; see `Store.median_duration`."""
         return self._executor.median_duration
 
     # --- For main ---------------------------------------------------------------------------

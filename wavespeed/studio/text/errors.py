@@ -55,8 +55,7 @@ from .labels import (
 
 @dataclass(frozen=True, slots=True)
 class ErrorMessage:
-    """An error for a person, always in this order; `output_details` is what a developer asks
-    for."""
+    """An error for a person, always in this order; `details` is what a developer asks for."""
 
     what: str
     money: str
@@ -194,8 +193,8 @@ def _details(run: Run, error: RunError) -> str:
 
 
 def error_actions(run: Run, offer: float | None = PRICE_USD) -> list[tuple[str, str]]:
-    """What can be done about a run that did not end well, as (action, label); `resend_price` is
-    what it costs to send it once more."""
+    """What can be done about a run that did not end well, as (action, label); `offer` is what
+    it costs to send it once more."""
     if run.state == "unknown":
         another = "its price again" if offer is None else f"another {dollars(offer)}"
         send = f"Send again (may cost {another})"
