@@ -235,7 +235,7 @@ def test_two_hundred_thousand_pictures_are_refused_before_one_is_looked_at(
     assert "5000 pictures are too many" in called(http, pictures[:5000], "sepia", False, False)
 
 
-def test_a_prompt_that_is_far_too_long_is_not_searched(http: httpx.Client) -> None:
+def test_a_prompt_that_is_far_too_long_is_refused_before_it_is_searched(http: httpx.Client) -> None:
     config = http.get("/config").json()
     ids = {one["props"].get("elem_id"): one["id"] for one in config["components"]}
     [read] = [one["id"] for one in config["dependencies"] if one["outputs"] == [ids["prompt-hint"]]]
@@ -245,7 +245,8 @@ def test_a_prompt_that_is_far_too_long_is_not_searched(http: httpx.Client) -> No
     assert http.post("/gradio_api/queue/join", json=body).status_code == 200
     with http.stream("GET", "/gradio_api/queue/data?session_hash=long") as events:
         done = next(line for line in events.iter_lines() if "process_completed" in line)
-    assert json.loads(done.removeprefix("data: "))["success"]
+    said = json.loads(done.removeprefix("data: "))
+    assert "The prompt has 4,500,000 characters; 32,000 is the most." in str(said["output"])
     assert time.monotonic() - began < 15
 
 

@@ -36,10 +36,10 @@ _NAMED = re.compile(
 
 
 def missing_image_hint(prompt: str, count: int) -> str:
-    """Told where a prompt names a picture that is not there; nothing of one that is too long to be
-    sent at all, since to search it takes its time."""
+    """Told where a prompt names a picture that is not there. One that is too long to be sent is not
+    searched, which takes its time: that it is too long is told instead."""
     if len(prompt) > MAX_PROMPT:
-        return ""
+        return f"The prompt has {len(prompt):,} characters; {MAX_PROMPT:,} is the most."
     found = {
         int(number) if number.isdigit() else _ORDINALS[number.lower()]
         for numbers, word in _NAMED.findall(prompt)
