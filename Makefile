@@ -3,6 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 # Node comes with Python's packages.
 WITH_NODE := PATH="$(CURDIR)/$(BIN):$$PATH"
+BIOME := $(WITH_NODE) tests/node/node_modules/.bin/biome
+STATIC := --config-path=tests/node/biome-rules.jsonc wavespeed/studio tests/node/edit.mjs
 QUIET := --quiet --disable-pip-version-check
 
 run: .venv/run
@@ -10,7 +12,7 @@ run: .venv/run
 
 # Without a browser or an nginx, what needs one is skipped and says so; under CI that is a failure.
 test: .venv/test
-	$(WITH_NODE) tests/node/node_modules/.bin/biome ci --error-on-warnings
+	$(BIOME) ci --error-on-warnings $(STATIC)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -24,6 +26,11 @@ test-slow: .venv/slow
 	-@$(BIN)/python -m tests.support.nginx
 	$(BIN)/pytest -n 2 --dist worksteal -m "slow and not browser"
 	$(BIN)/pytest -n 2 --dist worksteal -m "slow and browser"
+
+format: .venv/test
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIOME) check --write $(STATIC)
 
 screenshots: .venv/test
 	$(BIN)/python -m tests.support.chromium
@@ -54,4 +61,4 @@ bench: .venv/test
 	@$(BIN)/python -m pip install $(QUIET) --upgrade --target .venv/sdk -r tests/sdk-requirements.txt
 	@touch $@
 
-.PHONY: run test test-slow screenshots bench
+.PHONY: run test test-slow format screenshots bench
