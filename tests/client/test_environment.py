@@ -139,9 +139,9 @@ def test_what_a_killed_process_left_in_its_cache_goes_after_a_day(tmp_path: Path
         file.write_bytes(b"x")
     os.utime(old, (time.time() - cache.CACHE_LIFETIME - 60,) * 2)
 
-    cache.prepare(tmp_path, ours=False)
+    cache.prepare(tmp_path, is_own=False)
     assert old.exists()
-    cache.prepare(tmp_path, ours=True)
+    cache.prepare(tmp_path, is_own=True)
     assert not old.parent.exists()
     assert new.exists()
 

@@ -48,8 +48,8 @@ async def test_a_draft_brings_back_what_its_visitor_may_name_and_nothing_else(
         brought = await parse_draft(filled(draft, cache), "me", uploads, nowhere)
         assert brought == PageUpdate()
         kept = {"text": "a bowl", "paths": [str(cache / "kept.png")], "each": True}
-        told = PageUpdate(files=[cache / "kept.png"], prompt="a bowl", one_edit_per_image=True)
-        assert await parse_draft(kept, "me", uploads, nowhere) == told
+        expected = PageUpdate(files=[cache / "kept.png"], prompt="a bowl", one_edit_per_image=True)
+        assert await parse_draft(kept, "me", uploads, nowhere) == expected
         assert (await parse_draft(kept, "me", uploads, everywhere)).files is UNCHANGED
         theirs = {"text": "a bowl", "paths": [str(cache / "anothers.png")]}
         brought = await parse_draft(theirs, "another", uploads, nowhere)

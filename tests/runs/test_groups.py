@@ -130,13 +130,13 @@ async def test_what_was_paused_goes_on_under_the_key_that_it_began_with(
 
 
 async def test_of_many_changes_the_last_is_told_and_the_end_at_once(store: Store) -> None:
-    repository, told = RunRepository(store), []
+    repository, elapsed = RunRepository(store), []
     run = Run(id="r", visitor_id=ME, edit=None, started_at=datetime.now(UTC))
 
     async def watch() -> None:
         async with aclosing(repository.watch_group("r", lambda: 60.0)) as groups:
             async for (now,) in groups:
-                told.append(now.elapsed)
+                elapsed.append(now.elapsed)
 
     repository.publish(run)
     watching = asyncio.create_task(watch())
@@ -147,4 +147,4 @@ async def test_of_many_changes_the_last_is_told_and_the_end_at_once(store: Store
     repository.publish(replace(run, elapsed=4.0, state="done"))
     async with asyncio.timeout(10):
         await watching
-    assert told == [0.0, 4.0]
+    assert elapsed == [0.0, 4.0]

@@ -166,11 +166,11 @@ async def test_a_model_that_is_gone_is_told_and_nothing_was_spent(
     assert run.error is not None
     assert (run.state, run.error.code, run.spent) == ("failed", "model_not_found", "no")
     assert store.spent_usd(datetime.now(UTC)) == 0.0
-    told = errors.error_message(run)
-    assert told.what == f"WaveSpeed no longer offers the model {MODEL}."
-    assert told.money == labels.NOTHING_SPENT
-    assert "WAVESPEED_MODEL" in told.advice
-    assert "does not know this edit" not in f"{told}"
+    message = errors.error_message(run)
+    assert message.what == f"WaveSpeed no longer offers the model {MODEL}."
+    assert message.money == labels.NOTHING_SPENT
+    assert "WAVESPEED_MODEL" in message.advice
+    assert "does not know this edit" not in f"{message}"
     assert not service.submissions
     assert not service.breaches
 
@@ -393,10 +393,10 @@ async def test_with_a_budget_nothing_is_sent_before_the_price_is_known(
             await runner.close()
     assert run.error is not None
     assert (run.state, run.error.code, run.spent) == ("failed", PriceUnknown.code, "no")
-    told = errors.error_message(run)
-    assert OTHER in told.what
-    assert "not known yet" in told.what
-    assert told.money == labels.NOTHING_SPENT
+    message = errors.error_message(run)
+    assert OTHER in message.what
+    assert "not known yet" in message.what
+    assert message.money == labels.NOTHING_SPENT
     assert (after.state, visitors.state) == ("done", "done")  # A budget is of the owner's money.
     assert len(others.calls("submit")) == 2
 

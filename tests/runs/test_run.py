@@ -237,9 +237,9 @@ def test_at_every_moment_one_sentence_says_what_goes_on(count: int) -> None:
 
 
 def test_a_wait_says_why_and_what_it_costs() -> None:
-    said = status.run_status(after([*TO_THE_SERVICE[:4], LIMITED]))
-    assert "pictures a minute" in said
-    assert "Nothing was spent" in said
+    sentence = status.run_status(after([*TO_THE_SERVICE[:4], LIMITED]))
+    assert "pictures a minute" in sentence
+    assert "Nothing was spent" in sentence
 
 
 @pytest.mark.parametrize(

@@ -245,8 +245,8 @@ def test_a_prompt_that_is_far_too_long_is_refused_before_it_is_searched(http: ht
     assert http.post("/gradio_api/queue/join", json=body).status_code == 200
     with http.stream("GET", "/gradio_api/queue/data?session_hash=long") as events:
         done = next(line for line in events.iter_lines() if "process_completed" in line)
-    said = json.loads(done.removeprefix("data: "))
-    assert "The prompt has 4,500,000 characters; 32,000 is the most." in str(said["output"])
+    message = json.loads(done.removeprefix("data: "))
+    assert "The prompt has 4,500,000 characters; 32,000 is the most." in str(message["output"])
     assert time.monotonic() - began < 15
 
 

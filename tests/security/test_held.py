@@ -49,7 +49,7 @@ class Page:
         return int(found)
 
     def send(self, event: int, data: list[Any], **about: Any) -> str:
-        """What is told until the event has ended."""
+        """What the server streams until the event has ended."""
         body = {
             "data": data,
             "fn_index": event,
@@ -57,14 +57,14 @@ class Page:
             "event_data": about or None,
         }
         assert self._http.post("/gradio_api/queue/join", json=body).status_code == 200
-        told = []
+        lines = []
         address = f"/gradio_api/queue/data?session_hash={self._session}"
         with self._http.stream("GET", address) as events:
             for line in events.iter_lines():
-                told.append(line)
+                lines.append(line)
                 if "process_completed" in line:
                     break
-        return "\n".join(told)
+        return "\n".join(lines)
 
     def start(self, prompt: str, variants: Any, price: Any, revealed: Any) -> str:
         with (PHOTOS / "coffee.jpg").open("rb") as file:
@@ -74,12 +74,12 @@ class Page:
         options = [False, variants, False, False, "", price]
         return self.send(event, [[picture], prompt, *options, None, VISITOR, revealed, ""])
 
-    def act(self, action: str, run: str, index: Any) -> str:
+    def press_button(self, action: str, run: str, index: Any) -> str:
         event = self.event("results", "click", 5)
         about = {"action": action, "run": run, "index": index, "tip": "", "press": ""}
         return self.send(event, [None, "", 0, VISITOR, None], **about)
 
-    def take(self, run: str, index: Any) -> str:
+    def use_as_input(self, run: str, index: Any) -> str:
         """A result becomes an input."""
         event = self.event("results", "click", 3)
         return self.send(event, [False, VISITOR, None], action="input", run=run, index=index)
@@ -111,8 +111,8 @@ def test_a_forged_price_buys_nothing_for_less(page: Page, price: Any) -> None:
 def test_a_forged_number_of_variants_begins_nothing(page: Page, variants: Any) -> None:
     """Gradio itself refuses what is not among the choices."""
     before = len(runs(page))
-    told = page.start("sepia", variants, 0.02, [])
-    assert '"success":false' in told
+    stream = page.start("sepia", variants, 0.02, [])
+    assert '"success":false' in stream
     assert len(runs(page)) == before
 
 
@@ -122,17 +122,17 @@ def test_forged_indexes_and_sets_uncover_nothing(page: Page) -> None:
     name = run.results[0].path.stem.rsplit("-", 1)[0]  # Copies for the page have no more.
     of_results, of_history = page.event("results", "select", 2), page.event("history", "select", 2)
     opened = {"action": "open", "run": run.id, "tip": ""}
-    for told in (
-        *(page.act("show", run.id, index) for index in (-1, 1, 99, 10**30)),
-        *(page.take(run.id, index) for index in (-1, 0, 1, 99)),
+    for stream in (
+        *(page.press_button("show", run.id, index) for index in (-1, 1, 99, 10**30)),
+        *(page.use_as_input(run.id, index) for index in (-1, 0, 1, 99)),
         page.send(of_results, [VISITOR, [f"{run.id}/0"]], **opened),
         page.send(of_history, [VISITOR, {"a": 1}], **opened),
     ):
-        assert name not in told
-        assert "Traceback" not in told
+        assert name not in stream
+        assert "Traceback" not in stream
 
-    assert name in page.act("show", run.id, 0)  # Which is what uncovers it.
-    assert name in page.take(run.id, 0)
+    assert name in page.press_button("show", run.id, 0)  # Which is what uncovers it.
+    assert name in page.use_as_input(run.id, 0)
     assert name in page.send(of_history, [VISITOR, None], **opened)
 
 

@@ -89,9 +89,9 @@ def test_no_edit_is_made_of_a_file_that_is_not_its_visitors(
 def test_no_thumbnail_shows_a_file_that_is_not_its_visitors(
     stranger: Visitor, hostile: str, meta: bool
 ) -> None:
-    said = refused(stranger, "inputs", "change", {"inputs": gallery(hostile, meta=meta)})
-    assert REFUSED in said
-    assert "data:image" not in said
+    answer = refused(stranger, "inputs", "change", {"inputs": gallery(hostile, meta=meta)})
+    assert REFUSED in answer
+    assert "data:image" not in answer
 
 
 @with_and_without
@@ -101,18 +101,18 @@ def test_no_button_of_the_pictures_opens_a_file_that_is_not_its_visitors(
 ) -> None:
     """The recipe in a result would tell the prompt."""
     values = {"inputs": gallery(hostile, meta=meta)}
-    said = refused(stranger, "strip", "click", values, action=action, index=0)
-    assert REFUSED in said
-    assert "private words" not in said
+    answer = refused(stranger, "strip", "click", values, action=action, index=0)
+    assert REFUSED in answer
+    assert "private words" not in answer
 
 
 def test_a_forged_draft_brings_no_file_that_is_not_its_visitors(
     stranger: Visitor, hostile: str
 ) -> None:
     draft = {"text": "a bowl", "paths": [hostile], "each": False}
-    said = json.dumps(stranger.send("page", "load", {"wavespeed-draft": draft}))
-    assert "a bowl" in said
-    assert Path(hostile).name not in said
+    answer = json.dumps(stranger.send("page", "load", {"wavespeed-draft": draft}))
+    assert "a bowl" in answer
+    assert Path(hostile).name not in answer
 
 
 @with_and_without

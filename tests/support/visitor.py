@@ -82,16 +82,16 @@ class Visitor:
         outputs: list[Any] = []
         with self.http.stream("GET", f"/queue/data?session_hash={self.session}") as lines:
             for line in lines.iter_lines():
-                told = json.loads(line.removeprefix("data:")) if line else {}
-                if told.get("msg") == "process_completed":
-                    if not told["success"]:
-                        raise PermissionError(told["output"].get("error"))
-                    outputs = outputs or told["output"]["data"]
+                message = json.loads(line.removeprefix("data:")) if line else {}
+                if message.get("msg") == "process_completed":
+                    if not message["success"]:
+                        raise PermissionError(message["output"].get("error"))
+                    outputs = outputs or message["output"]["data"]
                     ends -= 1
                     if not ends:
                         return outputs
-                if told.get("msg") == "process_generating" and not outputs:
-                    outputs = told["output"]["data"]
+                if message.get("msg") == "process_generating" and not outputs:
+                    outputs = message["output"]["data"]
         raise AssertionError("the stream ended before the event")
 
     def edit(self, path: str, prompt: str = "sepia", *, meta: bool = True) -> list[Any]:

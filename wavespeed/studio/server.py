@@ -195,7 +195,7 @@ def _store(settings: Settings, handover: float) -> Iterator[Store]:
 
 def _prepare_cache(settings: Settings) -> None:
     try:
-        cache.prepare(settings.cache_dir, ours=settings.temp_dir is None)
+        cache.prepare(settings.cache_dir, is_own=settings.temp_dir is None)
     except OSError as error:
         setting = "WAVESPEED_DATA_DIR" if settings.temp_dir is None else "GRADIO_TEMP_DIR"
         sys.exit(f"{setting} can't be written: {error}")

@@ -44,10 +44,10 @@ def archive(
     out = _Buffer()
     with ZipFile(out, "w") as pack:
         packer = _Packer(out, pack, covered, hidden, by_input)
-        told = []
+        described = []
         for run in runs if by_input else _oldest_first(runs):
-            told.append((yield from packer.add(run)))
-        text = json.dumps({"tool": TOOL, "edits": told}, indent=2, ensure_ascii=False)
+            described.append((yield from packer.add(run)))
+        text = json.dumps({"tool": TOOL, "edits": described}, indent=2, ensure_ascii=False)
         # The service's words can hold half an emoji, which is no UTF-8.
         pack.writestr("manifest.json", text.encode(errors="replace"))
     yield out.drain()
@@ -134,13 +134,13 @@ class _Packer:
     def _results(
         self, run: Run, stem: str, *, numbered: bool = False
     ) -> Generator[bytes, None, list[dict[str, Any]]]:
-        told = []
+        described = []
         for number, result in enumerate(run.results, 1):
             named = f"{stem}-{number}" if numbered else stem
             packed = yield from self._file(run, named, result.path, flagged=self.covered(result))
             facts = ("width", "height", "format", "size_bytes", "nsfw")
-            told.append(packed | {name: getattr(result, name) for name in facts})
-        return told
+            described.append(packed | {name: getattr(result, name) for name in facts})
+        return described
 
     def _file(self, run: Run, stem: str, path: Path, *, flagged: bool) -> Parts:
         name = self._name(stem, path.suffix)

@@ -10,13 +10,13 @@ CACHE_LIFETIME = 86_400.0
 """Seconds. Gradio deletes what is older itself, but not what a process that was killed left."""
 
 
-def prepare(folder: Path, *, ours: bool) -> None:
-    """Makes the folder, and makes sure that it can be written; one that is `ours` is freed of what
+def prepare(folder: Path, *, is_own: bool) -> None:
+    """Makes the folder, and makes sure that it can be written; the page's own is freed of what
     is old. Raises OSError."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     with tempfile.TemporaryFile(dir=folder):
         pass
-    if ours:
+    if is_own:
         _delete_old(folder, time.time() - CACHE_LIFETIME)
 
 

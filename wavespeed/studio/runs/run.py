@@ -233,8 +233,8 @@ class Run:
     def model(self) -> str:
         """The model that makes it: as the service says, else the one that was asked; empty where
         nobody knows."""
-        told = self.prediction.model if self.prediction else ""
-        return told or (self.edit.model if self.edit else "")
+        named_by_service = self.prediction.model if self.prediction else ""
+        return named_by_service or (self.edit.model if self.edit else "")
 
     @property
     def cost_usd(self) -> float | None:

@@ -33,10 +33,11 @@ def render_history(
     """A page of a visitor's runs, newest first; `skip` runs are on the pages before it, `spent_usd`
     are the visitor's of today, and `note` is a word on what was just asked."""
     cards = [
-        {"run": run, "card": thumbnails.get(run.id), "said": status.card_text(run)} for run in runs
+        {"run": run, "thumbnail": thumbnails.get(run.id), "caption": status.card_text(run)}
+        for run in runs
     ]
     return render_template(
-        "history", cards=cards, skip=skip, more=has_more, spent=spent_usd, said=note
+        "history", cards=cards, skip=skip, has_more=has_more, spent_usd=spent_usd, note=note
     )
 
 

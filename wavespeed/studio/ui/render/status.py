@@ -48,9 +48,11 @@ def render_status(
         state=_state(run, is_going=bool(going), is_watched=is_watched),
         steps=_steps(run, age, "run" if is_watched else "left"),
         sentence=status.batch_status(batch) if batch else sentence,
-        how=batch,
+        batch=batch,
         spent=status.spent_note(runs),
-        heard=max(0.0, age - run.elapsed) if is_ticking and run and run.prediction else None,
+        silent_seconds=max(0.0, age - run.elapsed)
+        if is_ticking and run and run.prediction
+        else None,
         note=note if going else "",
         waiting=run.waiting if run and is_watched and not run.is_finished else None,
     )
