@@ -21,6 +21,8 @@ def is_public(address: str) -> bool:
         return outer.is_global
     if outer.ipv4_mapped is not None:  # The same address in another spelling.
         return is_public(str(outer.ipv4_mapped))
+    if outer.sixtofour is not None:  # Itself private to Python from 3.12.4 on, global before.
+        return is_public(str(outer.sixtofour))
     inner = _carried(outer)
     return (
         outer.is_global and outer not in _LOCAL_NAT64 and (inner is None or is_public(str(inner)))
@@ -32,4 +34,4 @@ def _carried(address: IPv6Address) -> IPv4Address | None:
         return address.teredo[1]
     if address in _NAT64 or address in _COMPATIBLE:
         return IPv4Address(int(address) & 0xFFFF_FFFF)
-    return address.sixtofour
+    return None

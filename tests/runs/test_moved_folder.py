@@ -145,6 +145,24 @@ def test_a_database_is_brought_up_to_date_once(tmp_path: Path) -> None:
         assert paths_in(folder) == names
 
 
+def test_a_crash_in_the_middle_of_bringing_it_up_to_date_is_made_good(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else no run would seem to use its files, and the next start would delete them."""
+    folder = old_folder(tmp_path / "data")
+
+    def crash(self: Store) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(Store, "_list_files_anew", crash)
+        Store(folder / "studio.db")
+    with closing(Store(folder / "studio.db")) as store:
+        runs = store.history(ME)
+        assert len(runs) == 2
+        assert all(store.is_used(file) for run in runs for file in files_of(run))
+
+
 def test_what_lies_outside_is_named_by_its_whole_path(tmp_path: Path) -> None:
     outside = tmp_path / "elsewhere" / "cup.jpg"
     run = after(TO_THE_SERVICE)

@@ -1,4 +1,5 @@
-"""A database of an earlier version becomes one of today: all of it or nothing.
+"""A database of an earlier version becomes one of today, in two steps that each happen wholly or
+not at all, so that a crash between them is made good at the next start.
 
 The oldest that is read is that of commit 49e676d, which says that it is version 0; one that is
 older still lacks its columns and is refused. Each later version has a number, in `user_version`.
@@ -13,9 +14,10 @@ from typing import Any
 
 from .data_paths import relative_paths
 
-VERSION = 3
+VERSION = 4
 """Of today's database. Before 2 it named files by absolute paths; 3 has today's names of columns
-and of what stands in a run."""
+and of what stands in a run, and 4 also says of all runs which files they use, see `Store`."""
+NAMED = 3
 
 _ADDED = {
     "press": "TEXT NOT NULL DEFAULT ''",
@@ -83,8 +85,8 @@ class UnknownDatabase(sqlite3.DatabaseError):
     """The file is of a version that this one does not know: too old, or newer."""
 
 
-def migrate(database: sqlite3.Connection) -> bool:
-    """Brings the file up to date; whether it had to be. A file without runs is left to be made.
+def migrate(database: sqlite3.Connection) -> None:
+    """Gives an older file today's names. A file without runs is left to be made.
 
     Raises `UnknownDatabase`, and then has changed nothing.
     """
@@ -94,9 +96,9 @@ def migrate(database: sqlite3.Connection) -> bool:
         raise UnknownDatabase("It was written by a newer version of this page.")
     if not columns:
         database.execute(f"PRAGMA user_version = {VERSION}")
-        return False
-    if version == VERSION:
-        return False
+        return
+    if version >= NAMED:
+        return
     if not columns >= _NEEDED:
         raise UnknownDatabase("It was written by a version of this page that is too old.")
     with closing(database.cursor()) as cursor:
@@ -107,7 +109,6 @@ def migrate(database: sqlite3.Connection) -> bool:
             cursor.execute("ROLLBACK")
             raise
         cursor.execute("COMMIT")
-    return True
 
 
 def _migrate(cursor: sqlite3.Cursor, version: int, columns: set[str]) -> None:
@@ -125,7 +126,7 @@ def _migrate(cursor: sqlite3.Cursor, version: int, columns: set[str]) -> None:
             relative_paths(run)
         text = json.dumps(with_names_of_today(run))
         cursor.execute("UPDATE runs SET run_json = ? WHERE id = ?", (text, run_id))
-    cursor.execute(f"PRAGMA user_version = {VERSION}")
+    cursor.execute(f"PRAGMA user_version = {NAMED}")
 
 
 def with_names_of_today(run: dict[str, Any]) -> dict[str, Any]:

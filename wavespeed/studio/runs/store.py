@@ -19,7 +19,7 @@ from pydantic import TypeAdapter
 from .budget import DailyLimits, Day, budget_day, check_budget
 from .data_paths import DataPaths
 from .metadata import sidecar
-from .migration import migrate
+from .migration import VERSION, migrate
 from .run import Run
 
 _SCHEMA = """
@@ -95,13 +95,21 @@ class Store:
         self._paths = DataPaths(path.parent)
         self._lock = threading.Lock()
         self._database = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+        try:
+            self._open()
+        except BaseException:
+            self._database.close()
+            raise
+
+    def _open(self) -> None:
         # WAL with FULL: a commit is on the disk when it returns, even if the power fails.
         self._database.execute("PRAGMA journal_mode = WAL")
         self._database.execute("PRAGMA synchronous = FULL")
         self._database.execute("PRAGMA secure_delete = ON")  # A deleted prompt is gone.
-        is_migrated = migrate(self._database)
+        migrate(self._database)
         self._database.executescript(_SCHEMA)
-        if is_migrated:
+        [(version,)] = self._read("PRAGMA user_version")
+        if version < VERSION:
             self._list_files_anew()
 
     def close(self) -> None:
@@ -317,15 +325,16 @@ class Store:
             cursor.execute("DELETE FROM uploads WHERE at < ?", (before.timestamp(),))
 
     def _list_files_anew(self) -> None:
-        """Which runs use which files, of a database of an earlier version."""
+        """Which runs use which files, of a database of an earlier version: before that is known,
+        each file would count as one that nobody uses."""
         with self._writing() as cursor:
             cursor.execute(
                 "DELETE FROM files WHERE name NOT GLOB 'inputs/*' AND name NOT GLOB 'outputs/*'"
             )
-            for run in self._runs_of(
-                cursor.execute("SELECT run_json FROM runs WHERE run_json != ''")
-            ):
+            rows = cursor.execute("SELECT run_json FROM runs WHERE run_json != ''").fetchall()
+            for run in self._runs_of(rows):
                 self._put_files(cursor, run)
+            cursor.execute(f"PRAGMA user_version = {VERSION}")
 
     def _put_files(self, cursor: sqlite3.Cursor, run: Run) -> None:
         results = [result.path for result in run.results]
