@@ -154,9 +154,10 @@ def test_a_crash_in_the_middle_of_bringing_it_up_to_date_is_made_good(
     def crash(self: Store) -> None:
         raise KeyboardInterrupt
 
-    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patched:
         patched.setattr(Store, "_list_files_anew", crash)
-        Store(folder / "studio.db")
+        with pytest.raises(KeyboardInterrupt):
+            Store(folder / "studio.db")
     with closing(Store(folder / "studio.db")) as store:
         runs = store.history(ME)
         assert len(runs) == 2
